@@ -19,7 +19,6 @@ need cc build-essential
 need make make
 need git git
 need curl curl
-need openssl openssl
 need strace strace
 need python3 python3
 # Debian ships `venv` apart from Python itself.

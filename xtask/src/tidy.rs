@@ -15,6 +15,8 @@ use crate::report::Report;
 const LINES_STOP: usize = 1_000;
 /// Lines of a Rust file without its tests above which it deserves another look.
 const LINES_LOOK_AGAIN: usize = 500;
+/// Lines of a `main.rs` above which it does more than wire, start and wait.
+const LINES_MAIN: usize = 100;
 /// Median of those lines over the workspace that we aim to stay below.
 const LINES_MEDIAN_AIM: usize = 200;
 

@@ -1,6 +1,6 @@
 //! Rules for Rust files: length and module layout.
 
-use super::{LINES_LOOK_AGAIN, LINES_STOP};
+use super::{LINES_LOOK_AGAIN, LINES_MAIN, LINES_STOP};
 use crate::report::Report;
 
 /// Checks one Rust file; gives its length without tests unless the whole file is tests.
@@ -14,6 +14,9 @@ pub(super) fn check(path: &str, text: &str, report: &mut Report) -> Option<usize
     let lines = lines_without_tests(text);
     if lines > LINES_STOP {
         report.problem(path, format!("{lines} lines without tests; split it below {LINES_STOP}"));
+    } else if lines > LINES_MAIN && path.ends_with("/main.rs") {
+        let text = format!("{lines} lines; let main only wire, start and wait (< {LINES_MAIN})");
+        report.warning(path, text);
     } else if lines > LINES_LOOK_AGAIN {
         report.warning(path, format!("{lines} lines without tests; is it still one idea?"));
     }

@@ -80,12 +80,15 @@ fn module_files_are_named_after_the_module() {
 fn length_counts_without_inline_tests() {
     let body = "let a = 1;\n";
     let tests = format!("#[cfg(test)]\nmod tests {{\n{}}}\n", "    x();\n".repeat(900));
-    let length = |lines: usize| {
+    let length_of = |path: &str, lines: usize| {
         let mut report = Report::default();
         let text = format!("{}{tests}", body.repeat(lines));
-        let counted = check_file("a/src/a.rs", &text, &mut report);
+        let counted = check_file(path, &text, &mut report);
         (counted, report.problems().len(), report.warnings().len())
     };
+    let length = |lines| length_of("a/src/a.rs", lines);
+    assert_eq!(length_of("a/src/main.rs", 100), (Some(100), 0, 0));
+    assert_eq!(length_of("a/src/main.rs", 101), (Some(101), 0, 1));
     assert_eq!(length(500), (Some(500), 0, 0));
     assert_eq!(length(501), (Some(501), 0, 1));
     assert_eq!(length(1_000), (Some(1_000), 0, 1));
