@@ -7,6 +7,7 @@ SHELL := bash
 # Where builds, tools and virtual environments of the tests are kept.
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/bulkhead-target
 export BULKHEAD_CACHE ?= $(HOME)/.cache/bulkhead
+export BULKHEAD_VENVS ?= $(BULKHEAD_CACHE)/venv
 
 # Settings of `make run`.
 DATA ?= data
