@@ -132,7 +132,7 @@ pub(super) fn one(conn: &Connection, org: u32, id: Id) -> rusqlite::Result<Optio
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sqlite::testing::plan;
+    use crate::sqlite::testing::{golden, plan};
 
     fn some(s: &str) -> Option<Box<str>> {
         Some(s.into())
@@ -166,7 +166,7 @@ mod tests {
             plans += &format!("{name}, count:\n{}", plan(&q.count()));
             plans += &format!("{name}, newest:\n{}", plan(&q.newest()));
         }
-        assert_eq!(plans, include_str!("../../tests/golden/event_plans.txt"));
+        golden("event_plans.txt", &plans);
     }
 
     #[test]

@@ -86,3 +86,60 @@ fn recorded(conn: &Connection, number: u32) -> rusqlite::Result<Option<[u8; 16]>
     let sql = "SELECT checksum FROM schema_migration WHERE number = ?1";
     conn.query_row(sql, [number], |row| row.get(0)).optional()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sqlite::testing::{database, golden, schema};
+
+    #[test]
+    fn the_list_holds_every_directory_in_order() {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
+        let names = std::fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name());
+        let mut names: Vec<_> = names.map(|n| n.into_string().unwrap()).collect();
+        names.sort();
+        assert_eq!(names, ALL.iter().map(|m| m.name).collect::<Vec<_>>());
+        for (number, migration) in (1..).zip(ALL) {
+            assert!(migration.name.starts_with(&format!("{number:04}_")), "{}", migration.name);
+        }
+    }
+
+    #[test]
+    fn migrations_add_up_to_the_schema() {
+        golden("schema.sql", &schema(&database()));
+    }
+
+    #[test]
+    fn each_migration_applied_twice_changes_nothing() {
+        let conn = database();
+        let before = schema(&conn);
+        for migration in ALL {
+            conn.execute_batch(migration.sql).unwrap();
+        }
+        assert_eq!(schema(&conn), before);
+    }
+
+    #[test]
+    fn running_again_applies_nothing() {
+        let mut conn = database();
+        run(&mut conn, Path::new(":memory:")).unwrap();
+        assert_eq!(newest(&conn).unwrap(), known());
+    }
+
+    #[test]
+    fn a_newer_or_changed_schema_is_refused() {
+        let conn = database();
+        conn.execute("INSERT INTO schema_migration VALUES (?1, 'later', x'00')", [known() + 1])
+            .unwrap();
+        let newer = check(&conn, Path::new("x"));
+        assert!(
+            matches!(newer, Err(StoreError::NewerSchema { found, .. }) if found == known() + 1)
+        );
+        let conn = database();
+        conn.execute("UPDATE schema_migration SET checksum = zeroblob(16)", []).unwrap();
+        let changed = check(&conn, Path::new("x"));
+        assert!(
+            matches!(changed, Err(StoreError::MigrationChanged { name }) if name == "0001_base")
+        );
+    }
+}

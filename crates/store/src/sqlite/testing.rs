@@ -24,3 +24,20 @@ pub(super) fn plan(sql: &str) -> String {
     assert!(!out.contains("SCAN"), "{sql} scans:\n{out}");
     out
 }
+
+/// Compares with a golden file, or writes it where `UPDATE_GOLDEN` is set.
+pub(super) fn golden(name: &str, found: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, found).unwrap();
+    }
+    assert_eq!(found, std::fs::read_to_string(&path).unwrap(), "{}", path.display());
+}
+
+/// The schema as SQLite keeps it, one statement after another in the order of names.
+pub(super) fn schema(conn: &Connection) -> String {
+    let sql = "SELECT sql || ';' FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name";
+    let mut statement = conn.prepare(sql).unwrap();
+    let rows = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
+    rows.map(|sql| sql.unwrap() + "\n").collect()
+}
