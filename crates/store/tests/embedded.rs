@@ -324,3 +324,19 @@ fn a_damaged_backup_is_refused_and_leaves_nothing() {
     let left: Vec<_> = fs::read_dir(&into).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(left, ["store.lock"]);
 }
+
+/// A backup of a store that crashed and was not started since holds what its log holds.
+#[test]
+fn a_backup_of_a_stopped_store_includes_its_log() {
+    let (dir, crashed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let store = SqliteStore::open(dir.path()).unwrap();
+    fill(&store, 10);
+    for file in ["store.db", "store.db-wal"] {
+        fs::copy(dir.path().join(file), crashed.path().join(file)).unwrap();
+    }
+    let (file, into) = (dir.path().join("b"), dir.path().join("restored"));
+    backup(crashed.path(), &file).unwrap();
+    restore(&file, &into).unwrap();
+    assert_eq!(snapshot(&SqliteStore::open(&into).unwrap()), snapshot(&store));
+    assert_eq!(snapshot(&SqliteStore::open(crashed.path()).unwrap()), snapshot(&store));
+}

@@ -9,7 +9,7 @@ use std::path::Path;
 /// Largest result of a job, in bytes: under the engine's limit of 10^9 for one value.
 pub(super) const BLOB_LEN_MAX: usize = 512 << 20;
 
-/// Fast, and JSON shrinks about ten times at it.
+/// The fastest level: commits wait for it, and JSON repeats itself enough to shrink well at any.
 const BLOB_ZSTD_LEVEL: i32 = 1;
 
 /// The kind in a column.

@@ -23,7 +23,7 @@ pub(super) fn backup_file(database: &Path, to: &Path) -> Result<(), StoreError> 
     let part = dir::beside(to, ".part");
     let done = copy(database, &part).and_then(|()| dir::publish(&part, to));
     if done.is_err() {
-        dir::remove(&part)?;
+        discard(&part);
     }
     done
 }
@@ -61,9 +61,16 @@ pub fn restore(backup: &Path, data_dir: &Path) -> Result<(), StoreError> {
         .and_then(|()| check(&new, backup))
         .and_then(|()| dir::publish(&new, &database));
     if done.is_err() {
-        dir::remove(&new)?;
+        discard(&new);
     }
     done
+}
+
+/// Removes an unfinished copy; what failed before is the error to tell, and the next try removes it.
+fn discard(copy: &Path) {
+    if let Err(e) = dir::remove(copy) {
+        tracing::warn!(error = %e, "an unfinished copy stays behind");
+    }
 }
 
 /// Copies a database, with what its log holds, into a fresh file without a log.

@@ -114,3 +114,23 @@ pub(super) fn ours(conn: &Connection, path: &Path) -> Result<(), StoreError> {
     }
     conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).map_err(fail)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A page cache hides a missing flush from every test that reads, so the settings are checked.
+    #[test]
+    fn the_writer_flushes_its_log_at_each_commit() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir::database(dir.path());
+        let conn = writer(dir.path(), &path).unwrap();
+        let setting =
+            |name| conn.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).unwrap();
+        assert_eq!(setting("synchronous"), 2, "FULL");
+        let mode: String = conn.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
+        assert_eq!(mode, "wal");
+        let reader = reader(&path).unwrap();
+        assert!(reader.execute("DELETE FROM current", []).is_err(), "readers cannot write");
+    }
+}
