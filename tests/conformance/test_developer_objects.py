@@ -84,6 +84,8 @@ def test_pairing_profile_and_key(pce):
     pce.pairing_profiles.update(profile, illumio.PairingProfile(enabled=False))
     read = pce.pairing_profiles.get_by_reference(profile)
     assert (read.enabled, read.enforcement_mode) == (False, "selective")
+    with pytest.raises(IllumioApiException, match="406"):
+        pce.generate_pairing_key(profile.href)
 
 
 def test_rule_set(pce):

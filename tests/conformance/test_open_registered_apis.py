@@ -122,8 +122,9 @@ def test_singleton_settings(pce, name, change):
 
 
 def test_syslog_destination_and_traffic_collector(pce):
+    this_pce = pce.get("/health", include_org=False).json()[0]["fqdn"]
     destination = {
-        "pce_scope": ["localhost"], "type": "remote_syslog", "description": "d",
+        "pce_scope": [this_pce], "type": "remote_syslog", "description": "d",
         "audit_event_logger": {"configuration_event_included": True, "system_event_included": False, "min_severity": "informational"},
         "traffic_event_logger": {
             "traffic_flow_allowed_event_included": False, "traffic_flow_potentially_blocked_event_included": False, "traffic_flow_blocked_event_included": True,
@@ -167,7 +168,7 @@ def test_product_version_and_keys(pce, boot):
     version = pce.get_product_version()
     assert re.fullmatch(r"\d+\.\d+\.\d+.*", version["version"])
     assert re.match(r"\d+\.\d+\.\d+(-\d+)?", version["long_display"])
-    keys = pce.get_org_api_keys()
+    keys = pce.get_org_api_keys(params={"type": "user"})
     assert boot["api_key"] in [key["auth_username"] for key in keys]
     me = next(user for user in pce.users.get() if user.username == boot["email"])
     assert boot["api_key"] in [key["auth_username"] for key in pce.get_user_api_keys(me.href.rsplit("/", 1)[1])]
