@@ -1,0 +1,101 @@
+//! The server: what requests share.
+
+use crate::authn::Sessions;
+use crate::http::dispatch::Routes;
+use crate::rate::Rates;
+use crate::state::State;
+use crate::world::{Obj, Row, World};
+use arc_swap::ArcSwapOption;
+use bulkhead_api::ApiError;
+use bulkhead_ids::{Id, Kind};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+/// The running server.
+pub struct App {
+    /// All organisations.
+    pub state: Arc<State>,
+    /// The router, built from the operation table.
+    pub routes: Routes,
+    /// The name of this PCE, as in answers and events.
+    pub fqdn: Arc<str>,
+    /// Requests a minute of each credential.
+    pub rates: Rates,
+    /// When each session was last used.
+    pub sessions: Sessions,
+    /// Password checks take memory; few run at once.
+    pub password_checks: Semaphore,
+    past: ArcSwapOption<Past>,
+}
+
+/// A past policy version that was looked at last.
+struct Past {
+    version: u64,
+    of: (u32, u64),
+    world: Arc<World>,
+}
+
+impl App {
+    /// Puts the parts together.
+    pub fn new(state: Arc<State>, routes: Routes, fqdn: &str, rates: Rates) -> Self {
+        Self {
+            state,
+            routes,
+            fqdn: fqdn.into(),
+            rates,
+            sessions: Sessions::default(),
+            password_checks: Semaphore::new(bulkhead_api::limits::PASSWORD_CHECKS_MAX),
+            past: ArcSwapOption::empty(),
+        }
+    }
+
+    /// The organisation with its policy objects as they were in a past version.
+    ///
+    /// # Errors
+    /// `Unavailable` when the store cannot be read.
+    pub async fn world_at(&self, world: &Arc<World>, version: u64) -> Result<Arc<World>, ApiError> {
+        let of = (world.org, world.revision);
+        if let Some(p) = self.past.load().as_ref()
+            && p.version == version
+            && p.of == of
+        {
+            return Ok(p.world.clone());
+        }
+        let (store, now) = (self.state.store.clone(), world.clone());
+        let made = tokio::task::spawn_blocking(move || {
+            let rows = store.version_rows(now.org, version, None, None)?;
+            Ok::<_, bulkhead_store::StoreError>(at_version(&now, rows))
+        })
+        .await
+        .map_err(|e| ApiError::Internal(e.to_string()))?
+        .map_err(|e| ApiError::Unavailable(format!("past versions cannot be read: {e}")))?;
+        let made = Arc::new(made);
+        let kept = Past { version, of, world: made.clone() };
+        self.past.store(Some(Arc::new(kept)));
+        Ok(made)
+    }
+}
+
+fn at_version(now: &World, rows: Vec<bulkhead_store::VersionRow>) -> World {
+    let mut world = now.clone();
+    let policy = Kind::ALL.iter().copied().filter(|k| k.is_policy());
+    for kind in policy {
+        let ids: Vec<Id> = world.rows(kind).map(|(id, _)| id).collect();
+        for id in ids {
+            world.put(kind, id, None);
+        }
+    }
+    let mut put: BTreeMap<(Kind, Id), Row> = BTreeMap::new();
+    for r in rows {
+        let Ok(json) = serde_json::from_slice::<serde_json::Value>(&r.doc) else { continue };
+        let doc = crate::doc::Val::from_json(&json);
+        let obj = Obj::new(r.key.kind, r.key.id, r.parent, doc);
+        let row = Row { draft: Some(obj.clone()), active: Some(obj), pending: None };
+        put.insert((r.key.kind, r.key.id), row);
+    }
+    for ((kind, id), row) in put {
+        world.put(kind, id, Some(row));
+    }
+    world
+}

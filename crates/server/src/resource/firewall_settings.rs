@@ -1,0 +1,12 @@
+//! Firewall settings.
+
+use super::Hooks;
+use crate::http::Handler;
+
+/// What FirewallSettings adds to the common mechanism.
+pub const HOOKS: Hooks = Hooks::NONE;
+
+/// Handlers of the operations that are not standard.
+pub fn handler(_id: &str) -> Option<Handler> {
+    None
+}

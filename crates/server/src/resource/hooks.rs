@@ -1,0 +1,99 @@
+//! What a kind adds to the common mechanism.
+
+use crate::render::{Out, View};
+use crate::txn::Txn;
+use crate::world::{Obj, Side, World};
+use bulkhead_api::ApiError;
+use bulkhead_ids::Kind;
+use serde_json::{Map, Value};
+use std::sync::Arc;
+
+/// Whether an object passes a filter.
+pub type Predicate = Box<dyn Fn(&World, &Obj) -> bool + Send>;
+
+/// The parts that a kind adds; each may be left out.
+#[derive(Clone, Copy)]
+pub struct Hooks {
+    /// Checks (and may normalise) the whole document of an object before it is saved; the old object
+    /// is given on update. Members put under names that begin with `_` are kept and never shown.
+    pub check:
+        Option<fn(&mut Txn<'_>, &mut Map<String, Value>, Option<&Obj>) -> Result<(), ApiError>>,
+    /// Splits members off a request body that are stored as objects of their own; what it returns is
+    /// handed to `saved`.
+    pub split: Option<fn(&mut Map<String, Value>) -> Map<String, Value>>,
+    /// Acts after an object is saved, with what `split` took off.
+    pub saved: Option<fn(&mut Txn<'_>, &Arc<Obj>, Map<String, Value>) -> Result<(), ApiError>>,
+    /// Refuses a deletion for reasons other than references.
+    pub deletable: Option<fn(&Txn<'_>, &Obj) -> Result<(), ApiError>>,
+    /// Acts after an object is removed or marked deleted.
+    pub deleted: Option<fn(&mut Txn<'_>, &Obj) -> Result<(), ApiError>>,
+    /// Adds derived fields to answers. Kinds that have it are rendered anew each time.
+    pub derive: Option<fn(&View<'_>, &Obj, &mut Out<'_>)>,
+    /// Makes the predicate of a filter that the descriptor calls custom.
+    pub filter: Option<fn(&World, Side, &str, &str) -> Result<Predicate, ApiError>>,
+}
+
+impl Hooks {
+    /// Nothing added.
+    pub const NONE: Self = Self {
+        check: None,
+        split: None,
+        saved: None,
+        deletable: None,
+        deleted: None,
+        derive: None,
+        filter: None,
+    };
+}
+
+/// The hooks of a kind.
+pub const fn hooks(kind: Kind) -> Hooks {
+    match kind {
+        Kind::Label => super::labels::HOOKS,
+        Kind::LabelDimension => super::label_dimensions::HOOKS,
+        Kind::LabelGroup => super::label_groups::HOOKS,
+        Kind::IpList => super::ip_lists::HOOKS,
+        Kind::Service => super::services::HOOKS,
+        Kind::RuleSet => super::rule_sets::HOOKS,
+        Kind::SecRule => super::sec_rules::HOOKS,
+        Kind::DenyRule => super::deny_rules::HOOKS,
+        Kind::IpTablesRule => super::ip_tables_rules::HOOKS,
+        Kind::EnforcementBoundary => super::enforcement_boundaries::HOOKS,
+        Kind::VirtualService => super::virtual_services::HOOKS,
+        Kind::VirtualServer => super::virtual_servers::HOOKS,
+        Kind::ServiceBinding => super::service_bindings::HOOKS,
+        Kind::SecurityPrincipal => super::security_principals::HOOKS,
+        Kind::FirewallSettings => super::firewall_settings::HOOKS,
+        Kind::Network => super::networks::HOOKS,
+        Kind::Workload => super::workloads::HOOKS,
+        Kind::WorkloadInterface => super::workload_interfaces::HOOKS,
+        Kind::Ven => super::vens::HOOKS,
+        Kind::PairingProfile => super::pairing_profiles::HOOKS,
+        Kind::ContainerCluster => super::container_clusters::HOOKS,
+        Kind::ContainerWorkloadProfile => super::container_workload_profiles::HOOKS,
+        Kind::User => super::users::HOOKS,
+        Kind::ApiKey => super::api_keys::HOOKS,
+        Kind::ServiceAccount => super::service_accounts::SERVICE_ACCOUNT_HOOKS,
+        Kind::ServiceAccountKey => super::service_accounts::SERVICE_ACCOUNT_KEY_HOOKS,
+        Kind::AuthSecurityPrincipal => super::permissions::AUTH_SECURITY_PRINCIPAL_HOOKS,
+        Kind::Permission => super::permissions::PERMISSION_HOOKS,
+        Kind::AccessRestriction => super::access_restrictions::HOOKS,
+        Kind::PasswordPolicy => super::password_policy::HOOKS,
+        Kind::OrgSettings => super::settings::ORG_SETTINGS_HOOKS,
+        Kind::EventSettings => super::settings::EVENT_SETTINGS_HOOKS,
+        Kind::WorkloadSettings => super::settings::WORKLOAD_SETTINGS_HOOKS,
+        Kind::SyslogDestination => super::settings::SYSLOG_DESTINATION_HOOKS,
+        Kind::TrafficCollector => super::settings::TRAFFIC_COLLECTOR_HOOKS,
+        Kind::TrustedProxyIps => super::settings::TRUSTED_PROXY_IPS_HOOKS,
+        Kind::Org => super::orgs::HOOKS,
+        Kind::OptionalFeatures => super::optional_features::HOOKS,
+        Kind::Event => super::events::HOOKS,
+        Kind::AuthToken
+        | Kind::Datafile
+        | Kind::Job
+        | Kind::PairingKey
+        | Kind::PolicyVersion
+        | Kind::Role
+        | Kind::Session => Hooks::NONE,
+    }
+}

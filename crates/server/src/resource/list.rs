@@ -1,0 +1,402 @@
+//! Lists: which objects a query selects, without touching those it cannot.
+
+use super::{Predicate, hooks};
+use crate::doc::Val;
+use crate::world::{Row, Side, World};
+use bulkhead_api::{ApiError, Descriptor, Filter, Match, descriptor, limits};
+use bulkhead_ids::{AnyHref, Id, Kind};
+
+/// Query parameters that clients send and that select nothing.
+const TOLERATED: &[&str] = &["representation", "rule_set_href", "usage", "pce_fqdn", "inputs"];
+
+/// A parsed list query.
+#[derive(Default)]
+pub struct Query {
+    max_results: Option<usize>,
+    predicates: Vec<Predicate>,
+    /// Objects must refer to all labels of one of the lists.
+    labels: Option<Vec<Vec<Id>>>,
+    external: (Option<String>, Option<String>),
+    deleted: bool,
+    /// Whether usage is asked for.
+    pub usage: bool,
+}
+
+/// What a query selects.
+pub struct Page {
+    /// The rows, in order of id, cut to the size asked for.
+    pub rows: Vec<Row>,
+    /// Size of the collection before the filter.
+    pub total: usize,
+    /// Size after it.
+    pub matched: usize,
+}
+
+/// Reads a boolean as the known clients write it.
+pub fn boolean(name: &str, s: &str) -> Result<bool, ApiError> {
+    match s.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "1" => Ok(true),
+        "false" | "no" | "0" => Ok(false),
+        _ => Err(ApiError::input(format!("`{name}` is true or false"))),
+    }
+}
+
+impl Query {
+    /// Lifts the default bound on rows; an explicit `max_results` stays.
+    pub fn unlimited(&mut self) {
+        self.max_results.get_or_insert(usize::MAX);
+    }
+
+    /// Reads the parameters of a list of a kind.
+    ///
+    /// # Errors
+    /// 406 for a parameter that the list does not have, or a value that it cannot take.
+    pub fn parse(
+        world: &World,
+        side: Side,
+        kind: Kind,
+        parameters: &[(String, String)],
+    ) -> Result<Self, ApiError> {
+        let mut query = Self::default();
+        let d = descriptor(kind);
+        for (name, value) in parameters {
+            query.parameter(world, (side, kind), d, (name, value))?;
+        }
+        Ok(query)
+    }
+
+    fn parameter(
+        &mut self,
+        world: &World,
+        (side, kind): (Side, Kind),
+        d: Option<&'static Descriptor>,
+        (name, value): (&str, &str),
+    ) -> Result<(), ApiError> {
+        match name {
+            "max_results" => {
+                let n = value
+                    .parse()
+                    .map_err(|_| ApiError::input("`max_results` is a whole number, 0 or more"))?;
+                self.max_results = Some(n);
+                return Ok(());
+            }
+            "external_data_set" if d.is_some_and(|d| d.external_data) => {
+                self.external.0 = Some(value.to_owned());
+                return Ok(());
+            }
+            "external_data_reference" if d.is_some_and(|d| d.external_data) => {
+                self.external.1 = Some(value.to_owned());
+                return Ok(());
+            }
+            "include_deleted" | "includeDeleted" if d.is_some_and(|d| d.soft_delete) => {
+                self.deleted = boolean(name, value)?;
+                return Ok(());
+            }
+            "usage" => self.usage = boolean(name, value)?,
+            _ => {}
+        }
+        let (base, bound) = split_bound(name);
+        let filter = d.and_then(|d| d.filters.get(name).or_else(|| d.filters.get(base)));
+        match filter {
+            Some(f) => self.filter(world, (side, kind), f, (base, bound, value)),
+            None if TOLERATED.contains(&name) => Ok(()),
+            None => Err(ApiError::input(format!(
+                "`{name}` is no query parameter of this list; it takes {}",
+                known(d)
+            ))),
+        }
+    }
+
+    fn filter(
+        &mut self,
+        world: &World,
+        (side, kind): (Side, Kind),
+        f: &'static Filter,
+        (name, bound, value): (&str, Bound, &str),
+    ) -> Result<(), ApiError> {
+        let path = f.field.clone().unwrap_or_else(|| name.to_owned());
+        let predicate: Predicate = match f.matches {
+            Match::Custom => match hooks(kind).filter {
+                Some(make) => make(world, side, name, value)?,
+                None if TOLERATED.contains(&name) => return Ok(()),
+                None => return Err(ApiError::input(format!("filter `{name}` is not built"))),
+            },
+            Match::Labels => {
+                self.labels = Some(label_lists(world, value)?);
+                return Ok(());
+            }
+            Match::Partial => {
+                let needle = value.to_lowercase();
+                Box::new(move |_, o| any(&o.doc, &path, &mut |v| holds(v, &needle)))
+            }
+            Match::Exact => {
+                let wanted = exact(name, f, value)?;
+                Box::new(move |_, o| any(&o.doc, &path, &mut |v| equals(v, &wanted)))
+            }
+            Match::Href => {
+                let h: AnyHref = value.parse().map_err(|_| ApiError::invalid_uri(value))?;
+                Box::new(move |_, o| any(&o.doc, &path, &mut |v| refers(v, &h)))
+            }
+            Match::Range => {
+                let wanted = bound_value(name, value)?;
+                Box::new(move |_, o| any(&o.doc, &path, &mut |v| within(v, bound, &wanted)))
+            }
+        };
+        self.predicates.push(predicate);
+        Ok(())
+    }
+
+    /// Runs the query over the rows of a kind, or of those under a parent.
+    pub fn run(&self, world: &World, side: Side, kind: Kind, parent: Option<Id>) -> Page {
+        let limit = self.max_results.unwrap_or(limits::LIST_ROWS_DEFAULT);
+        let mut page = Page { rows: Vec::new(), total: 0, matched: 0 };
+        page.total = match parent {
+            Some(p) => world.children(kind, p).filter(|r| on(r, side, kind)).count(),
+            None if side == Side::Active && kind.is_policy() => {
+                world.rows(kind).filter(|(_, r)| r.active.is_some()).count()
+            }
+            None => world.count(kind),
+        };
+        let plain = self.predicates.is_empty() && self.labels.is_none() && !self.deleted;
+        if plain && self.external == (None, None) {
+            page.matched = page.total;
+        }
+        let counted = page.matched > 0 || page.total == 0;
+        for row in self.candidates(world, side, kind, parent) {
+            if counted && page.rows.len() >= limit {
+                break;
+            }
+            if !self.passes(world, side, kind, row) {
+                continue;
+            }
+            if !counted {
+                page.matched += 1;
+            }
+            if page.rows.len() < limit {
+                page.rows.push(row.clone());
+            }
+        }
+        page
+    }
+
+    /// The rows that may pass, by the narrowest index that applies.
+    fn candidates<'a>(
+        &'a self,
+        world: &'a World,
+        side: Side,
+        kind: Kind,
+        parent: Option<Id>,
+    ) -> Box<dyn Iterator<Item = &'a Row> + 'a> {
+        if let (Some(set), Some(reference)) = &self.external
+            && side == Side::Draft
+        {
+            let id = world.by_external(kind, set, reference);
+            return Box::new(id.into_iter().filter_map(move |id| world.row(kind, id)));
+        }
+        if let (Some(lists), None) = (&self.labels, parent) {
+            let side = if kind.is_policy() { side } else { Side::Draft };
+            let ids = labelled(world, side, kind, lists);
+            return Box::new(ids.into_iter().filter_map(move |id| world.row(kind, id)));
+        }
+        match parent {
+            Some(p) => Box::new(world.children(kind, p)),
+            None => Box::new(world.rows(kind).map(|(_, r)| r)),
+        }
+    }
+
+    fn passes(&self, world: &World, side: Side, kind: Kind, row: &Row) -> bool {
+        if !on(row, side, kind) || (row.soft_deleted() && !self.deleted) {
+            return false;
+        }
+        let active = side == Side::Active && kind.is_policy();
+        let Some(obj) = (if active { &row.active } else { &row.draft }) else { return false };
+        let same = |name: &str, wanted: &Option<String>| {
+            wanted.as_deref().is_none_or(|w| obj.doc.str(name) == Some(w))
+        };
+        same("external_data_set", &self.external.0)
+            && same("external_data_reference", &self.external.1)
+            && self.predicates.iter().all(|p| p(world, obj))
+    }
+}
+
+fn on(row: &Row, side: Side, kind: Kind) -> bool {
+    side == Side::Draft || !kind.is_policy() || row.active.is_some()
+}
+
+fn known(d: Option<&Descriptor>) -> String {
+    let mut names: Vec<&str> = vec!["max_results"];
+    if let Some(d) = d {
+        names.extend(d.filters.keys().map(String::as_str));
+        if d.external_data {
+            names.extend(["external_data_set", "external_data_reference"]);
+        }
+    }
+    names.join(", ")
+}
+
+/// Objects that refer to all labels of one of the lists, in order of id.
+fn labelled(world: &World, side: Side, kind: Kind, lists: &[Vec<Id>]) -> Vec<Id> {
+    let mut found: Vec<Id> = Vec::new();
+    for list in lists {
+        let mut postings: Vec<Vec<Id>> = list
+            .iter()
+            .map(|l| world.referrers_of(side, (Kind::Label, *l), kind).collect())
+            .collect();
+        postings.sort_by_key(Vec::len);
+        let mut postings = postings.into_iter();
+        let mut ids = postings.next().unwrap_or_default();
+        for other in postings {
+            ids.retain(|id| other.binary_search(id).is_ok());
+        }
+        found.extend(ids);
+    }
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+/// Reads a JSON list of lists of label hrefs; a flat list means one inner list.
+fn label_lists(world: &World, value: &str) -> Result<Vec<Vec<Id>>, ApiError> {
+    let bad = || ApiError::input("`labels` is a JSON list of lists of label hrefs");
+    let json: serde_json::Value = serde_json::from_str(value).map_err(|_| bad())?;
+    let outer = json.as_array().ok_or_else(bad)?;
+    let one = |list: &[serde_json::Value]| -> Result<Vec<Id>, ApiError> {
+        list.iter().map(|v| label(world, v.as_str().ok_or_else(bad)?)).collect()
+    };
+    if outer.iter().all(serde_json::Value::is_string) {
+        return Ok(vec![one(outer)?]);
+    }
+    outer.iter().map(|v| one(v.as_array().ok_or_else(bad)?)).collect()
+}
+
+fn label(world: &World, s: &str) -> Result<Id, ApiError> {
+    match s.parse::<AnyHref>() {
+        Ok(h) if h.kind == Kind::Label && h.org == Some(world.org) => Ok(h.id),
+        _ => Err(ApiError::invalid_uri(s)),
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Bound {
+    Equal,
+    AtLeast,
+    AtMost,
+}
+
+fn split_bound(name: &str) -> (&str, Bound) {
+    if let Some(base) = name.strip_suffix("[gte]") {
+        return (base, Bound::AtLeast);
+    }
+    name.strip_suffix("[lte]").map_or((name, Bound::Equal), |base| (base, Bound::AtMost))
+}
+
+enum BoundValue {
+    Time(jiff::Timestamp),
+    Number(f64),
+    Version(Vec<u64>),
+}
+
+fn numbers(s: &str) -> Vec<u64> {
+    s.split(['.', '-']).map_while(|p| p.parse().ok()).collect()
+}
+
+fn bound_value(name: &str, value: &str) -> Result<BoundValue, ApiError> {
+    if let Ok(t) = value.parse::<jiff::Timestamp>() {
+        return Ok(BoundValue::Time(t));
+    }
+    if let Ok(n) = value.parse::<f64>() {
+        return Ok(BoundValue::Number(n));
+    }
+    let version = numbers(value);
+    if name == "version" && !version.is_empty() {
+        return Ok(BoundValue::Version(version));
+    }
+    Err(ApiError::input(format!("`{name}` takes a full RFC 3339 time or a number")))
+}
+
+fn within(v: &Val, bound: Bound, wanted: &BoundValue) -> bool {
+    let order = match (v, wanted) {
+        (Val::Str(s), BoundValue::Time(w)) => s.parse::<jiff::Timestamp>().ok().map(|t| t.cmp(w)),
+        (Val::Int(i), BoundValue::Number(w)) => (*i as f64).partial_cmp(w),
+        (Val::Float(f), BoundValue::Number(w)) => f.partial_cmp(w),
+        (Val::Str(s), BoundValue::Version(w)) => Some(numbers(s).cmp(w)),
+        (Val::Str(s), BoundValue::Number(_)) => {
+            let BoundValue::Number(w) = wanted else { return false };
+            numbers(s).first().and_then(|n| (*n as f64).partial_cmp(w))
+        }
+        _ => None,
+    };
+    order.is_some_and(|o| match bound {
+        Bound::Equal => o.is_eq(),
+        Bound::AtLeast => o.is_ge(),
+        Bound::AtMost => o.is_le(),
+    })
+}
+
+enum Wanted {
+    Bool(bool),
+    Int(i64),
+    Text(String),
+}
+
+fn exact(name: &str, f: &Filter, value: &str) -> Result<Wanted, ApiError> {
+    let schema = f.schema.as_ref();
+    let kind = schema.and_then(|s| s.get("type")).and_then(serde_json::Value::as_str);
+    match kind {
+        Some("boolean") => boolean(name, value).map(Wanted::Bool),
+        Some("integer" | "number") => value
+            .parse()
+            .map(Wanted::Int)
+            .map_err(|_| ApiError::input(format!("`{name}` is a whole number"))),
+        _ => {
+            let values = schema.and_then(|s| s.get("enum")).and_then(serde_json::Value::as_array);
+            if let Some(values) = values
+                && !values.iter().any(|v| v.as_str() == Some(value))
+            {
+                let all: Vec<&str> = values.iter().filter_map(serde_json::Value::as_str).collect();
+                return Err(ApiError::input(format!("`{name}` is one of {}", all.join(", "))));
+            }
+            Ok(Wanted::Text(value.to_owned()))
+        }
+    }
+}
+
+fn equals(v: &Val, wanted: &Wanted) -> bool {
+    match (v, wanted) {
+        (Val::Bool(a), Wanted::Bool(b)) => a == b,
+        (Val::Int(a), Wanted::Int(b)) => a == b,
+        (Val::Str(a), Wanted::Text(b)) => a.as_ref() == b,
+        (Val::Int(a), Wanted::Text(b)) => b.parse() == Ok(*a),
+        _ => false,
+    }
+}
+
+fn holds(v: &Val, needle: &str) -> bool {
+    v.as_str().is_some_and(|s| s.to_lowercase().contains(needle))
+}
+
+fn refers(v: &Val, h: &AnyHref) -> bool {
+    let mut found = false;
+    v.for_each_ref(&mut |k, i| found |= k == h.kind && i == h.id);
+    found
+}
+
+/// Whether any value at a path (dots between members, `[]` for any element) passes.
+pub fn any(v: &Val, path: &str, test: &mut dyn FnMut(&Val) -> bool) -> bool {
+    if path.is_empty() {
+        return test(v);
+    }
+    let (head, rest) = path.split_once('.').unwrap_or((path, ""));
+    match head.strip_suffix("[]") {
+        Some("") => v.items().iter().any(|e| any(e, rest, test)),
+        Some(name) => v.list(name).iter().any(|e| any(e, rest, test)),
+        None => match v.get(head) {
+            Some(Val::Arr(list)) if rest.is_empty() => {
+                list.iter().any(|e| test(e)) || v.get(head).is_some_and(|w| test(w))
+            }
+            Some(Val::Arr(list)) => list.iter().any(|e| any(e, rest, test)),
+            Some(w) => any(w, rest, test),
+            None => false,
+        },
+    }
+}

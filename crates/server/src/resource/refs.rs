@@ -1,0 +1,112 @@
+//! References between objects: check on the way in, protect on deletion.
+
+use crate::txn::Txn;
+use crate::world::{Obj, Side, World};
+use bulkhead_api::ApiError;
+use bulkhead_ids::{AnyHref, Id, Kind, PolicyVersion};
+use bulkhead_store::UpdateType;
+use serde_json::{Map, Value};
+
+/// Checks every `{"href": ...}` of a body and reduces it to the href.
+///
+/// Clients send whole objects as references; only the href counts.
+///
+/// # Errors
+/// `invalid_uri` for an href that does not name an object of this organisation's draft that a rule
+/// may refer to.
+pub fn resolve(world: &World, body: &mut Value) -> Result<(), ApiError> {
+    match body {
+        Value::Object(map) => match map.get("href") {
+            Some(Value::String(s)) => {
+                check(world, s)?;
+                map.retain(|k, _| k == "href");
+                Ok(())
+            }
+            _ => map.values_mut().try_for_each(|v| resolve(world, v)),
+        },
+        Value::Array(list) => list.iter_mut().try_for_each(|v| resolve(world, v)),
+        _ => Ok(()),
+    }
+}
+
+/// [`resolve`] for the members of a body.
+///
+/// # Errors
+/// As [`resolve`].
+pub fn resolve_members(world: &World, body: &mut Map<String, Value>) -> Result<(), ApiError> {
+    body.values_mut().try_for_each(|v| resolve(world, v))
+}
+
+/// Checks that an href names an object that may be referred to.
+///
+/// # Errors
+/// `invalid_uri`.
+pub fn check(world: &World, s: &str) -> Result<(), ApiError> {
+    find(world, s).map(|_| ())
+}
+
+/// The object that an href in a body names.
+///
+/// # Errors
+/// `invalid_uri` when it is malformed, of another organisation, or names nothing that may be used.
+pub fn find(world: &World, s: &str) -> Result<(Kind, Id), ApiError> {
+    let bad = || ApiError::invalid_uri(s);
+    let h: AnyHref = s.parse().map_err(|_| bad())?;
+    if h.org != Some(world.org) || h.parent.is_some() {
+        return Err(bad());
+    }
+    if h.kind == Kind::Role {
+        let known = h.text.as_deref().and_then(bulkhead_api::Role::from_name).is_some();
+        return if known { Ok((h.kind, h.id)) } else { Err(bad()) };
+    }
+    let row = world.row(h.kind, h.id).ok_or_else(bad)?;
+    let usable = match h.version {
+        None | Some(PolicyVersion::Draft) => {
+            !row.soft_deleted() && row.pending != Some(UpdateType::Delete)
+        }
+        Some(PolicyVersion::Active) => row.active.is_some(),
+        Some(PolicyVersion::Number(_)) => false,
+    };
+    if usable { Ok((h.kind, h.id)) } else { Err(bad()) }
+}
+
+/// Refuses the deletion of an object that others refer to, in the draft or in the active policy.
+///
+/// # Errors
+/// 406 with the token that the product has for the pair of kinds.
+pub fn unused(txn: &Txn<'_>, obj: &Obj) -> Result<(), ApiError> {
+    let world = &txn.world;
+    for side in [Side::Draft, Side::Active] {
+        let user = world
+            .referrers(side, obj.kind, obj.id)
+            .find(|(kind, id)| counts(obj.kind, *kind) && (*kind, *id) != (obj.kind, obj.id));
+        if let Some((kind, id)) = user {
+            return Err(in_use(world, obj, kind, id));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a reference keeps its target from being deleted. Hosts come and go: a rule that names a
+/// deleted workload simply means fewer hosts.
+const fn counts(target: Kind, source: Kind) -> bool {
+    !matches!((target, source), (Kind::Workload, _) | (Kind::Ven, _) | (Kind::RuleSet, _))
+}
+
+fn in_use(world: &World, obj: &Obj, kind: Kind, id: Id) -> ApiError {
+    let token: String = match (obj.kind, kind) {
+        (Kind::Label, Kind::LabelGroup) => "label_referenced_by_label_group".into(),
+        (Kind::Label, Kind::Workload | Kind::Ven) => "label_still_has_associated_agent_info".into(),
+        (Kind::Label, Kind::RuleSet | Kind::SecRule | Kind::DenyRule | Kind::IpTablesRule) => {
+            "label_still_has_associated_rule_set".into()
+        }
+        (Kind::Label, other) => format!("label_still_has_associated_{}", other.name()),
+        (target, _) => format!("{}_referenced", target.name()),
+    };
+    let user = world
+        .get(kind, id)
+        .map(|o| crate::audit::href_of(world, o).to_string())
+        .unwrap_or_else(|| kind.name().to_owned());
+    let name = obj.kind.name();
+    ApiError::invalid(token, format!("this {name} is still used by {user}: change that first"))
+}

@@ -1,0 +1,258 @@
+//! A change in the making: a working copy of a world, the store ops and the audit trail.
+//!
+//! One mechanism serves draft and active: [`Txn::save`] and [`Txn::remove`] know that policy objects
+//! go to their draft side and become pending, that a rule makes its rule set pending, and that an
+//! object which was never provisioned vanishes at once.
+
+use crate::audit::{self, Change};
+use crate::clock::wire_time;
+use crate::doc::Val;
+use crate::state::COUNTER_VERSION;
+use crate::world::{Obj, Row, World};
+use bulkhead_ids::{Id, Kind, PolicyVersion};
+use bulkhead_store::{Key, Op, UpdateType};
+use jiff::Timestamp;
+use std::sync::Arc;
+
+/// Who asks, and by which request; goes into audit fields and events.
+#[derive(Clone, Debug, Default)]
+pub struct Origin {
+    /// Href of the user or service account; empty for the system itself.
+    pub href: String,
+    /// Its name.
+    pub name: String,
+    /// The path of the request, as sent.
+    pub endpoint: String,
+    /// The method of the request.
+    pub method: String,
+    /// The client's address.
+    pub ip: String,
+    /// The request's id.
+    pub request_id: String,
+    /// The name of this PCE.
+    pub pce_fqdn: Arc<str>,
+}
+
+/// A change in the making.
+pub struct Txn<'a> {
+    /// The organisation as it will be.
+    pub world: World,
+    /// Who asks.
+    pub origin: &'a Origin,
+    /// The time of the change.
+    pub now: Timestamp,
+    /// What the event of this change is called; `None` writes no event.
+    pub event_type: Option<String>,
+    /// What the event says beside the changes.
+    pub notifications: Vec<serde_json::Value>,
+    changes: Vec<Change>,
+    ops: Vec<Op>,
+    event_org: Option<u32>,
+}
+
+/// A point to fall back to within a change.
+pub struct Mark {
+    world: World,
+    changes: usize,
+    ops: usize,
+}
+
+impl<'a> Txn<'a> {
+    /// Starts a change on a copy of a world.
+    pub fn new(world: World, origin: &'a Origin, now: Timestamp) -> Self {
+        Self {
+            world,
+            origin,
+            now,
+            event_type: None,
+            notifications: Vec::new(),
+            changes: Vec::new(),
+            ops: Vec::new(),
+            event_org: None,
+        }
+    }
+
+    /// The time of the change as the wire has it.
+    pub fn time(&self) -> String {
+        wire_time(self.now)
+    }
+
+    /// Writes the event of this change into another organisation (changes of the PCE itself).
+    pub fn event_in(&mut self, org: u32) {
+        self.event_org = Some(org);
+    }
+
+    /// Remembers the present point; [`Txn::back_to`] undoes what follows.
+    pub fn mark(&self) -> Mark {
+        Mark { world: self.world.clone(), changes: self.changes.len(), ops: self.ops.len() }
+    }
+
+    /// Undoes everything since the mark.
+    pub fn back_to(&mut self, mark: Mark) {
+        self.world = mark.world;
+        self.changes.truncate(mark.changes);
+        self.ops.truncate(mark.ops);
+    }
+
+    fn key(&self, kind: Kind, id: Id) -> Key {
+        Key { org: self.world.org, kind, id }
+    }
+
+    fn bytes(&self, doc: &Val) -> Arc<[u8]> {
+        doc.to_json(self.world.org, PolicyVersion::Draft).to_string().into_bytes().into()
+    }
+
+    /// Stores a new or changed object: the draft of a policy object, the object itself otherwise.
+    pub fn save(&mut self, obj: Arc<Obj>) {
+        let (kind, id) = (obj.kind, obj.id);
+        let old = self.world.row(kind, id).cloned();
+        let before = old.as_ref().and_then(|r| r.draft.clone());
+        self.changes.push(Change::of(&self.world, before.as_deref(), Some(&obj)));
+        let row = match old {
+            _ if !kind.is_policy() => Row::plain(obj.clone()),
+            None => {
+                Row { draft: Some(obj.clone()), active: None, pending: Some(UpdateType::Create) }
+            }
+            Some(old) => Row {
+                draft: Some(obj.clone()),
+                pending: Some(match old.pending {
+                    Some(UpdateType::Delete) => UpdateType::Delete,
+                    _ if old.active.is_none() => UpdateType::Create,
+                    _ => UpdateType::Update,
+                }),
+                active: old.active,
+            },
+        };
+        self.put_current(kind, id, row);
+        self.touch_parent(&obj);
+    }
+
+    /// Deletes an object: at once where it was never provisioned or has no draft side, otherwise
+    /// pending until provisioned.
+    pub fn remove(&mut self, kind: Kind, id: Id) {
+        let Some(row) = self.world.row(kind, id).cloned() else { return };
+        let Some(obj) = row.draft.clone() else { return };
+        self.changes.push(Change::of(&self.world, Some(&obj), None));
+        if row.active.is_some() {
+            let row = Row { pending: Some(UpdateType::Delete), ..row };
+            self.put_current(kind, id, row);
+        } else {
+            self.forget(kind, id);
+        }
+        self.touch_parent(&obj);
+    }
+
+    /// Takes the row of an object and of all below it out of the world and the store.
+    fn forget(&mut self, kind: Kind, id: Id) {
+        for child in Kind::ALL.iter().copied().filter(|k| k.parent() == Some(kind)) {
+            let ids: Vec<Id> = self
+                .world
+                .children(child, id)
+                .filter_map(|r| r.draft.as_ref().map(|o| o.id))
+                .collect();
+            for id in ids {
+                self.forget(child, id);
+            }
+        }
+        self.world.put(kind, id, None);
+        let key = self.key(kind, id);
+        self.ops.push(Op::DeleteCurrent { key });
+    }
+
+    /// A changed rule makes its rule set pending.
+    fn touch_parent(&mut self, obj: &Obj) {
+        let (Some(parent), Some(kind)) = (obj.parent, obj.kind.parent()) else { return };
+        if !kind.is_policy() {
+            return;
+        }
+        let Some(row) = self.world.row(kind, parent).cloned() else { return };
+        if row.pending.is_none() {
+            let row = Row { pending: Some(UpdateType::Update), ..row };
+            self.put_current(kind, parent, row);
+        }
+    }
+
+    /// Sets the row of an object whose draft differs from its active side, or that has no sides.
+    pub fn put_current(&mut self, kind: Kind, id: Id, row: Row) {
+        if let Some(obj) = &row.draft {
+            let (key, doc) = (self.key(kind, id), self.bytes(&obj.doc));
+            let (parent, pending) = (obj.parent, row.pending);
+            self.ops.push(Op::PutCurrent { key, parent, pending, doc });
+        }
+        self.world.put(kind, id, Some(row));
+    }
+
+    /// Drops the draft of an object: its active side is all there is, or nothing.
+    pub fn revert(&mut self, kind: Kind, id: Id) {
+        let Some(row) = self.world.row(kind, id).cloned() else { return };
+        match row.active {
+            None => self.forget(kind, id),
+            Some(active) => {
+                let row = Row { draft: Some(active.clone()), active: Some(active), pending: None };
+                self.world.put(kind, id, Some(row));
+                let key = self.key(kind, id);
+                self.ops.push(Op::DeleteCurrent { key });
+            }
+        }
+    }
+
+    /// Makes the draft of a pending object active in a version.
+    pub fn activate(&mut self, kind: Kind, id: Id, version: u64) {
+        let Some(row) = self.world.row(kind, id).cloned() else { return };
+        let Some(pending) = row.pending else { return };
+        let key = self.key(kind, id);
+        if row.active.is_some() {
+            self.ops.push(Op::CloseVersion { key, at: version });
+        }
+        self.ops.push(Op::DeleteCurrent { key });
+        match row.draft {
+            Some(draft) if pending != UpdateType::Delete => {
+                let (parent, doc) = (draft.parent, self.bytes(&draft.doc));
+                self.ops.push(Op::OpenVersion { key, parent, from: version, doc });
+                let row = Row { draft: Some(draft.clone()), active: Some(draft), pending: None };
+                self.world.put(kind, id, Some(row));
+            }
+            _ => self.world.put(kind, id, None),
+        }
+    }
+
+    /// Adds a store op that no method here makes (blobs, pruning).
+    pub fn op(&mut self, op: Op) {
+        self.ops.push(op);
+    }
+
+    /// Adds a change to the event beside those that saving and removing add.
+    pub fn note_change(&mut self, change: Change) {
+        self.changes.push(change);
+    }
+
+    /// Ends the change: the world as it will be, and what to store.
+    pub fn finish(mut self, old: &World) -> (World, Vec<Op>) {
+        let org = self.world.org;
+        for kind in Kind::ALL {
+            let value = self.world.last_id(*kind);
+            if value != old.last_id(*kind) {
+                self.ops.push(Op::SetCounter { org, name: kind.name(), value });
+            }
+        }
+        if self.world.version != old.version {
+            let value = self.world.version;
+            self.ops.push(Op::SetCounter { org, name: COUNTER_VERSION, value });
+        }
+        let silent =
+            self.ops.is_empty() && self.changes.is_empty() && self.notifications.is_empty();
+        if let Some(event_type) = self.event_type.take().filter(|_| !silent) {
+            let event = audit::Event {
+                event_type,
+                status: Some("success"),
+                severity: "info",
+                http_status: None,
+                changes: std::mem::take(&mut self.changes),
+                notifications: std::mem::take(&mut self.notifications),
+            };
+            let org = self.event_org.unwrap_or(org);
+            self.ops.push(Op::AddEvent(audit::row(org, self.origin, self.now, event)));
+        }
+        (self.world, self.ops)
+    }
+}

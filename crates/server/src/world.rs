@@ -1,0 +1,163 @@
+//! The state of an organisation: an immutable snapshot that readers share and writers replace.
+//!
+//! A [`World`] holds each object by kind and id, its draft and active side, and the indexes that
+//! requests need: names, external references, who refers to whom, children. Its maps are persistent, so
+//! that a writer's copy costs a few pointers and shares the rest. Organisation 0 is the PCE itself:
+//! users, keys, sessions, organisations.
+
+mod index;
+mod object;
+
+pub use index::{Side, unique_key};
+pub use object::{Obj, Rendered, Row};
+
+use bulkhead_ids::{Id, Kind};
+use bulkhead_store::UpdateType;
+use imbl::OrdMap;
+use index::Index;
+use std::sync::Arc;
+
+/// The organisation that stands for the PCE itself.
+pub const SYSTEM: u32 = 0;
+
+/// One organisation, as of one revision.
+#[derive(Clone)]
+pub struct World {
+    /// The organisation's number.
+    pub org: u32,
+    /// Counts the changes.
+    pub revision: u64,
+    /// The number of the active policy; 0 before the first provisioning.
+    pub version: u64,
+    tables: Box<[Table]>,
+    index: Index,
+}
+
+#[derive(Clone, Default)]
+struct Table {
+    rows: OrdMap<Id, Row>,
+    deleted: usize,
+    changes: u64,
+    last_id: u64,
+}
+
+impl World {
+    /// An organisation without objects.
+    pub fn empty(org: u32) -> Self {
+        let tables = Kind::ALL.iter().map(|_| Table::default()).collect();
+        Self { org, revision: 0, version: 0, tables, index: Index::default() }
+    }
+
+    /// The row of an object, soft-deleted ones too.
+    pub fn row(&self, kind: Kind, id: Id) -> Option<&Row> {
+        self.tables.get(kind as usize)?.rows.get(&id)
+    }
+
+    /// The draft (or only) side of an object.
+    pub fn get(&self, kind: Kind, id: Id) -> Option<&Arc<Obj>> {
+        self.row(kind, id)?.draft.as_ref()
+    }
+
+    /// The object on a side; drafts include those pending deletion.
+    pub fn on(&self, side: Side, kind: Kind, id: Id) -> Option<&Arc<Obj>> {
+        let row = self.row(kind, id)?;
+        match side {
+            Side::Draft => row.draft.as_ref(),
+            Side::Active if kind.is_policy() => row.active.as_ref(),
+            Side::Active => row.draft.as_ref(),
+        }
+    }
+
+    /// All rows of a kind, by id.
+    pub fn rows(&self, kind: Kind) -> impl DoubleEndedIterator<Item = (Id, &Row)> {
+        self.tables.get(kind as usize).into_iter().flat_map(|t| t.rows.iter().map(|(k, v)| (*k, v)))
+    }
+
+    /// All objects of a kind on a side, by id.
+    pub fn objects(&self, side: Side, kind: Kind) -> impl Iterator<Item = &Arc<Obj>> {
+        let active = side == Side::Active && kind.is_policy();
+        self.rows(kind).filter_map(
+            move |(_, r)| {
+                if active { r.active.as_ref() } else { r.draft.as_ref() }
+            },
+        )
+    }
+
+    /// Objects of a kind that are not soft-deleted.
+    pub fn count(&self, kind: Kind) -> usize {
+        self.tables.get(kind as usize).map_or(0, |t| t.rows.len() - t.deleted)
+    }
+
+    /// The children of a kind under an object, by id.
+    pub fn children(&self, kind: Kind, parent: Id) -> impl Iterator<Item = &Row> {
+        self.index.children(kind, parent).filter_map(move |id| self.row(kind, id))
+    }
+
+    /// Who refers to an object on a side: kind and id, in order.
+    pub fn referrers(&self, side: Side, kind: Kind, id: Id) -> impl Iterator<Item = (Kind, Id)> {
+        self.index.referrers(side, kind, id)
+    }
+
+    /// Those of a kind that refer to an object on a side, in order of id.
+    pub fn referrers_of(
+        &self,
+        side: Side,
+        target: (Kind, Id),
+        source: Kind,
+    ) -> impl Iterator<Item = Id> {
+        self.index.referrers_of(side, target, source)
+    }
+
+    /// The object that holds a unique value; see [`unique_key`].
+    pub fn holder(&self, kind: Kind, key: &str) -> Option<Id> {
+        self.index.holder(kind, key)
+    }
+
+    /// The object with an external reference.
+    pub fn by_external(&self, kind: Kind, set: &str, reference: &str) -> Option<Id> {
+        self.index.by_external(kind, set, reference)
+    }
+
+    /// Puts, replaces or (with `None`) removes the row of an object, and keeps the indexes.
+    pub fn put(&mut self, kind: Kind, id: Id, row: Option<Row>) {
+        let Some(table) = self.tables.get_mut(kind as usize) else { return };
+        let old = match &row {
+            Some(new) => table.rows.insert(id, new.clone()),
+            None => table.rows.remove(&id),
+        };
+        let deleted = |r: &Option<Row>| usize::from(r.as_ref().is_some_and(Row::soft_deleted));
+        table.deleted = (table.deleted + deleted(&row)).saturating_sub(deleted(&old));
+        table.changes += u64::from(old.is_some());
+        self.index.replace((kind, id), old.as_ref(), row.as_ref());
+    }
+
+    /// Counts the changes to existing objects of some kinds; forms that show such objects are valid
+    /// as long as it stands still.
+    pub fn changes(&self, kinds: impl Iterator<Item = Kind>) -> u64 {
+        kinds.filter_map(|k| self.tables.get(k as usize)).map(|t| t.changes).sum()
+    }
+
+    /// Everything that is pending, in order of kind and id, children beside their parents.
+    pub fn pending(&self) -> impl Iterator<Item = (Kind, Id, UpdateType)> {
+        self.index.pending()
+    }
+
+    /// The highest integer id given out to a kind.
+    pub fn last_id(&self, kind: Kind) -> u64 {
+        self.tables.get(kind as usize).map_or(0, |t| t.last_id)
+    }
+
+    /// Sets [`World::last_id`], when a world is loaded.
+    pub fn set_last_id(&mut self, kind: Kind, last: u64) {
+        if let Some(t) = self.tables.get_mut(kind as usize) {
+            t.last_id = last;
+        }
+    }
+
+    /// The next integer id of a kind; ids are never given out twice.
+    pub fn next_id(&mut self, kind: Kind) -> Id {
+        let next = self.last_id(kind) + 1;
+        self.set_last_id(kind, next);
+        Id::int(next)
+    }
+}

@@ -1,0 +1,190 @@
+//! Secondary indexes of a world, kept by one function for all kinds.
+
+use super::object::{Obj, Row};
+use bulkhead_api::descriptor;
+use bulkhead_ids::{Id, Kind};
+use bulkhead_store::UpdateType;
+use imbl::{OrdMap, OrdSet};
+use std::sync::Arc;
+
+/// The edited or the enforced side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// What is being edited.
+    Draft,
+    /// What hosts enforce.
+    Active,
+}
+
+type Node = (Kind, Id);
+
+#[derive(Clone, Default)]
+pub(super) struct Index {
+    unique: OrdMap<(Kind, Arc<str>), Id>,
+    external: OrdMap<(Kind, Arc<str>, Arc<str>), Id>,
+    children: OrdSet<(Kind, Id, Id)>,
+    draft_refs: OrdSet<(Node, Node)>,
+    active_refs: OrdSet<(Node, Node)>,
+    pending: OrdMap<Node, UpdateType>,
+}
+
+/// The values that must be unique, each with the number of its constraint in front.
+///
+/// Soft-deleted objects hold none. Names are compared exactly.
+pub(super) fn unique_keys(obj: &Obj) -> impl Iterator<Item = Arc<str>> {
+    let constraints = descriptor(obj.kind).map(|d| d.unique.as_slice()).unwrap_or_default();
+    let alive = !obj.doc.is("deleted");
+    constraints.iter().enumerate().filter(move |_| alive).filter_map(|(n, u)| {
+        let values: Option<Vec<&str>> = u.fields.iter().map(|f| obj.doc.str(f)).collect();
+        Some(unique_key(n, &values?))
+    })
+}
+
+/// The key of one constraint for the given field values.
+pub fn unique_key(constraint: usize, values: &[&str]) -> Arc<str> {
+    format!("{constraint}\u{1}{}", values.join("\u{1}")).into()
+}
+
+fn external_key(obj: &Obj) -> Option<(Kind, Arc<str>, Arc<str>)> {
+    if obj.doc.is("deleted") {
+        return None;
+    }
+    let set = obj.doc.str("external_data_set")?;
+    Some((obj.kind, set.into(), obj.doc.str("external_data_reference")?.into()))
+}
+
+fn refs(obj: &Obj) -> Vec<Node> {
+    let mut out = Vec::new();
+    if !obj.doc.is("deleted") {
+        obj.doc.for_each_ref(&mut |k, i| out.push((k, i)));
+        out.retain(|(k, _)| *k != Kind::User);
+        out.sort_unstable();
+        out.dedup();
+    }
+    out
+}
+
+fn same(a: Option<&Arc<Obj>>, b: Option<&Arc<Obj>>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+        (None, None) => true,
+        _ => false,
+    }
+}
+
+impl Index {
+    pub(super) fn holder(&self, kind: Kind, key: &str) -> Option<Id> {
+        self.unique.get(&(kind, key.into())).copied()
+    }
+
+    pub(super) fn by_external(&self, kind: Kind, set: &str, reference: &str) -> Option<Id> {
+        self.external.get(&(kind, set.into(), reference.into())).copied()
+    }
+
+    pub(super) fn children(&self, kind: Kind, parent: Id) -> impl Iterator<Item = Id> {
+        self.children.range((kind, parent, MIN)..=(kind, parent, MAX)).map(|(_, _, child)| *child)
+    }
+
+    fn refs(&self, side: Side) -> &OrdSet<(Node, Node)> {
+        match side {
+            Side::Draft => &self.draft_refs,
+            Side::Active => &self.active_refs,
+        }
+    }
+
+    pub(super) fn referrers(&self, side: Side, kind: Kind, id: Id) -> impl Iterator<Item = Node> {
+        let t = (kind, id);
+        self.refs(side).range((t, (FIRST, MIN))..=(t, (LAST, MAX))).map(|(_, s)| *s)
+    }
+
+    pub(super) fn referrers_of(
+        &self,
+        side: Side,
+        target: Node,
+        source: Kind,
+    ) -> impl Iterator<Item = Id> {
+        self.refs(side)
+            .range((target, (source, MIN))..=(target, (source, MAX)))
+            .map(|(_, (_, id))| *id)
+    }
+
+    pub(super) fn pending(&self) -> impl Iterator<Item = (Kind, Id, UpdateType)> {
+        self.pending.iter().map(|((k, i), u)| (*k, *i, *u))
+    }
+
+    /// Replaces what the old row stands for by what the new one does.
+    pub(super) fn replace(&mut self, node: Node, old: Option<&Row>, new: Option<&Row>) {
+        let (old_draft, new_draft) =
+            (old.and_then(|r| r.draft.as_ref()), new.and_then(|r| r.draft.as_ref()));
+        if !same(old_draft, new_draft) {
+            self.replace_draft(node, old_draft, new_draft);
+        }
+        let (old_active, new_active) =
+            (old.and_then(|r| r.active.as_ref()), new.and_then(|r| r.active.as_ref()));
+        if !same(old_active, new_active) {
+            replace_refs(&mut self.active_refs, node, old_active, new_active);
+        }
+        match new.and_then(|r| r.pending) {
+            Some(u) => self.pending.insert(node, u),
+            None => self.pending.remove(&node),
+        };
+    }
+
+    fn replace_draft(&mut self, node: Node, old: Option<&Arc<Obj>>, new: Option<&Arc<Obj>>) {
+        let (kind, id) = node;
+        for key in old.into_iter().flat_map(|o| unique_keys(o)) {
+            self.unique.remove(&(kind, key));
+        }
+        for key in new.into_iter().flat_map(|o| unique_keys(o)) {
+            self.unique.insert((kind, key), id);
+        }
+        if let Some(key) = old.and_then(|o| external_key(o)) {
+            self.external.remove(&key);
+        }
+        if let Some(key) = new.and_then(|o| external_key(o)) {
+            self.external.insert(key, id);
+        }
+        let parents = (old.and_then(|o| o.parent), new.and_then(|o| o.parent));
+        if parents.0 != parents.1 {
+            if let Some(p) = parents.0 {
+                self.children.remove(&(kind, p, id));
+            }
+            if let Some(p) = parents.1 {
+                self.children.insert((kind, p, id));
+            }
+        }
+        replace_refs(&mut self.draft_refs, node, old, new);
+    }
+}
+
+const MIN: Id = Id::from_bytes([0; 16]);
+const MAX: Id = Id::from_bytes([0xff; 16]);
+// INVARIANT: the first and the last of the table of kinds; a test compares.
+const FIRST: Kind = Kind::AccessRestriction;
+const LAST: Kind = Kind::WorkloadSettings;
+
+fn replace_refs(
+    set: &mut OrdSet<(Node, Node)>,
+    node: Node,
+    old: Option<&Arc<Obj>>,
+    new: Option<&Arc<Obj>>,
+) {
+    let before = old.map(|o| refs(o)).unwrap_or_default();
+    let after = new.map(|o| refs(o)).unwrap_or_default();
+    for target in before.iter().filter(|t| after.binary_search(t).is_err()) {
+        set.remove(&(*target, node));
+    }
+    for target in after.iter().filter(|t| before.binary_search(t).is_err()) {
+        set.insert((*target, node));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_cover_all_kinds() {
+        assert_eq!((Kind::ALL.first(), Kind::ALL.last()), (Some(&FIRST), Some(&LAST)));
+    }
+}

@@ -1,0 +1,60 @@
+//! An object and its two sides.
+
+use crate::doc::Val;
+use arc_swap::ArcSwapOption;
+use bulkhead_ids::{Id, Kind};
+use bulkhead_store::UpdateType;
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// One side of an object: its document and what identifies it.
+pub struct Obj {
+    /// The kind.
+    pub kind: Kind,
+    /// The id within the organisation and kind.
+    pub id: Id,
+    /// The object it lives under.
+    pub parent: Option<Id>,
+    /// What it holds; without href, caps and other fields that are derived.
+    pub doc: Val,
+    /// The last rendered form; see [`crate::render`].
+    pub rendered: ArcSwapOption<Rendered>,
+}
+
+/// A rendered object, valid for one state of what it shows.
+pub struct Rendered {
+    /// What the form depends on beside the document.
+    pub of: (u64, u64),
+    /// The JSON text.
+    pub text: Bytes,
+}
+
+impl Obj {
+    /// An object with nothing rendered yet.
+    pub fn new(kind: Kind, id: Id, parent: Option<Id>, doc: Val) -> Arc<Self> {
+        Arc::new(Self { kind, id, parent, doc, rendered: ArcSwapOption::empty() })
+    }
+}
+
+/// The sides of an object. Objects without draft and active have the draft side only.
+#[derive(Clone, Default)]
+pub struct Row {
+    /// What is being edited; for objects pending deletion, their last content.
+    pub draft: Option<Arc<Obj>>,
+    /// What hosts enforce.
+    pub active: Option<Arc<Obj>>,
+    /// How the draft differs from the active side.
+    pub pending: Option<UpdateType>,
+}
+
+impl Row {
+    /// The row of an object without draft and active.
+    pub fn plain(obj: Arc<Obj>) -> Self {
+        Self { draft: Some(obj), active: None, pending: None }
+    }
+
+    /// Whether the object is only marked deleted.
+    pub fn soft_deleted(&self) -> bool {
+        self.draft.as_ref().is_some_and(|d| d.doc.is("deleted"))
+    }
+}
