@@ -60,6 +60,9 @@ pub struct Descriptor {
     /// JSON Schema keywords added to the body of PUT.
     #[serde(default)]
     pub update_rules: Map<String, Value>,
+    /// The schema of the body of POST, where it is not one object. The schemas of one object are the
+    /// definitions `post_KIND` and `put_KIND`.
+    pub create_request: Option<Value>,
     /// The schema of the answer to POST, where it is not the object.
     pub create_answer: Option<Value>,
     /// Which fields together must differ between objects.
@@ -253,6 +256,10 @@ fn load() -> Loaded {
             Ok(map) => out.defs.extend(map),
             Err(e) => out.errors.push(format!("{}: {e}", file.path().display())),
         }
+    }
+    for d in out.by_kind.iter().flatten() {
+        out.defs.insert(format!("post_{}", d.kind_name), crate::schema::create(d));
+        out.defs.insert(format!("put_{}", d.kind_name), crate::schema::update(d));
     }
     out
 }

@@ -140,7 +140,8 @@ fn standard(kind: Kind, d: &Descriptor, action: Action) -> Option<Operation> {
         Action::Get => (Method::GET, item, 200, None, Some(schema::answer(d))),
         Action::Create => {
             let answer = d.create_answer.clone().unwrap_or_else(|| schema::answer(d));
-            (Method::POST, collection, 201, Some(schema::create(d)), Some(answer))
+            let request = d.create_request.clone().unwrap_or_else(|| schema::create(d));
+            (Method::POST, collection, 201, Some(request), Some(answer))
         }
         Action::Update => (Method::PUT, item, 204, Some(schema::update(d)), None),
         Action::Delete => (Method::DELETE, item, 204, None, None),

@@ -26,6 +26,8 @@ pub struct App {
     pub sessions: Sessions,
     /// Password checks take memory; few run at once.
     pub password_checks: Semaphore,
+    /// Organisations in which a bulk call on workloads runs.
+    pub bulk: parking_lot::Mutex<std::collections::BTreeSet<u32>>,
     past: ArcSwapOption<Past>,
 }
 
@@ -46,6 +48,7 @@ impl App {
             rates,
             sessions: Sessions::default(),
             password_checks: Semaphore::new(bulkhead_api::limits::PASSWORD_CHECKS_MAX),
+            bulk: parking_lot::Mutex::default(),
             past: ArcSwapOption::empty(),
         }
     }

@@ -283,13 +283,13 @@ fn record(app: &App, origin: &Origin, seen: &Seen, e: &ApiError) {
     app.state.note(org, vec![audit::refused(org, origin, now, &event_type, e)]);
 }
 
-/// `label_create` is called `label.create` in events.
+/// `label_create` is called `label.create` in events, `labels_delete` `labels.delete`.
 pub fn event_name(op: &Operation) -> String {
-    match op.kind {
-        Some(k) => match op.id.strip_prefix(k.name()).and_then(|r| r.strip_prefix('_')) {
-            Some(verb) => format!("{}.{verb}", k.name()),
-            None => op.id.replacen('_', ".", 1),
-        },
-        None => op.id.replacen('_', ".", 1),
-    }
+    let verb = |k: bulkhead_ids::Kind| {
+        [k.collection(), k.name()].into_iter().find_map(|noun| {
+            let verb = op.id.strip_prefix(noun)?.strip_prefix('_')?;
+            Some(format!("{noun}.{verb}"))
+        })
+    };
+    op.kind.and_then(verb).unwrap_or_else(|| op.id.replacen('_', ".", 1))
 }
