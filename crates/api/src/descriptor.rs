@@ -51,6 +51,9 @@ pub struct Descriptor {
     /// Whether DELETE only marks the object.
     #[serde(default)]
     pub soft_delete: bool,
+    /// Whether lists begin with the object that was made last.
+    #[serde(default)]
+    pub newest_first: bool,
     /// The fields, by wire name.
     #[serde(default)]
     pub fields: BTreeMap<String, Field>,

@@ -58,6 +58,10 @@ limits! {
     BODY_BYTES_TOTAL_MAX: usize = 256 * 1024 * 1024, "own decision";
     /// Password checks at once; more wait.
     PASSWORD_CHECKS_MAX: usize = 2, "own decision: argon2id takes 19 MiB each";
+    /// Objects that a refused change subset is told to name as well.
+    ERRORS_LISTED_MAX: usize = 100, "own decision";
+    /// Objects that the event of a provisioning lists.
+    EVENT_CHANGES_MAX: usize = 200, "own decision: an event stays readable and small";
     /// Hours that the result of a job is kept.
     DATAFILE_KEEP_H: u32 = 24, "own decision";
     /// Seconds a client is told to wait between looks at a job.

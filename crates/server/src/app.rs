@@ -2,13 +2,13 @@
 
 use crate::authn::Sessions;
 use crate::http::dispatch::Routes;
+use crate::policy::versions::Objects;
 use crate::rate::Rates;
 use crate::state::State;
-use crate::world::{Obj, Row, World};
+use crate::world::{Row, World};
 use arc_swap::ArcSwapOption;
 use bulkhead_api::ApiError;
 use bulkhead_ids::{Id, Kind};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
@@ -58,6 +58,9 @@ impl App {
     /// # Errors
     /// `Unavailable` when the store cannot be read.
     pub async fn world_at(&self, world: &Arc<World>, version: u64) -> Result<Arc<World>, ApiError> {
+        if version == world.version {
+            return Ok(world.clone());
+        }
         let of = (world.org, world.revision);
         if let Some(p) = self.past.load().as_ref()
             && p.version == version
@@ -67,12 +70,13 @@ impl App {
         }
         let (store, now) = (self.state.store.clone(), world.clone());
         let made = tokio::task::spawn_blocking(move || {
-            let rows = store.version_rows(now.org, version, None, None)?;
-            Ok::<_, bulkhead_store::StoreError>(at_version(&now, rows))
+            let rows = store
+                .version_rows(now.org, version, None, None)
+                .map_err(|e| ApiError::Unavailable(format!("past versions cannot be read: {e}")))?;
+            Ok::<_, ApiError>(at_version(&now, crate::policy::versions::objects(&rows)?))
         })
         .await
-        .map_err(|e| ApiError::Internal(e.to_string()))?
-        .map_err(|e| ApiError::Unavailable(format!("past versions cannot be read: {e}")))?;
+        .map_err(|e| ApiError::Internal(e.to_string()))??;
         let made = Arc::new(made);
         let kept = Past { version, of, world: made.clone() };
         self.past.store(Some(Arc::new(kept)));
@@ -80,24 +84,17 @@ impl App {
     }
 }
 
-fn at_version(now: &World, rows: Vec<bulkhead_store::VersionRow>) -> World {
+/// An organisation with other policy objects, each of them on both sides.
+pub fn at_version(now: &World, objects: Objects) -> World {
     let mut world = now.clone();
-    let policy = Kind::ALL.iter().copied().filter(|k| k.is_policy());
-    for kind in policy {
+    for kind in Kind::ALL.iter().copied().filter(|k| k.is_policy()) {
         let ids: Vec<Id> = world.rows(kind).map(|(id, _)| id).collect();
         for id in ids {
             world.put(kind, id, None);
         }
     }
-    let mut put: BTreeMap<(Kind, Id), Row> = BTreeMap::new();
-    for r in rows {
-        let Ok(json) = serde_json::from_slice::<serde_json::Value>(&r.doc) else { continue };
-        let doc = crate::doc::Val::from_json(&json);
-        let obj = Obj::new(r.key.kind, r.key.id, r.parent, doc);
+    for ((kind, id), obj) in objects {
         let row = Row { draft: Some(obj.clone()), active: Some(obj), pending: None };
-        put.insert((r.key.kind, r.key.id), row);
-    }
-    for ((kind, id), row) in put {
         world.put(kind, id, Some(row));
     }
     world

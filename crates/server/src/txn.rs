@@ -134,25 +134,39 @@ impl<'a> Txn<'a> {
         let Some(obj) = row.draft.clone() else { return };
         self.changes.push(Change::of(&self.world, Some(&obj), None));
         if row.active.is_some() {
-            let row = Row { pending: Some(UpdateType::Delete), ..row };
-            self.put_current(kind, id, row);
+            self.mark_deleted(kind, id, row);
         } else {
             self.forget(kind, id);
         }
         self.touch_parent(&obj);
     }
 
+    /// Makes an object and all below it pending deletion; what was never provisioned vanishes.
+    fn mark_deleted(&mut self, kind: Kind, id: Id, row: Row) {
+        for (kind, id, row) in self.below(kind, id) {
+            if row.active.is_some() {
+                self.put_current(kind, id, Row { pending: Some(UpdateType::Delete), ..row });
+            } else {
+                self.forget(kind, id);
+            }
+        }
+        self.put_current(kind, id, Row { pending: Some(UpdateType::Delete), ..row });
+    }
+
+    /// The rows of all objects under an object.
+    fn below(&self, kind: Kind, id: Id) -> Vec<(Kind, Id, Row)> {
+        let kinds = Kind::ALL.iter().copied().filter(|k| k.parent() == Some(kind));
+        let rows = |child| {
+            let rows = self.world.children(child, id);
+            rows.filter_map(move |r| Some((child, r.draft.as_ref()?.id, r.clone())))
+        };
+        kinds.flat_map(rows).collect()
+    }
+
     /// Takes the row of an object and of all below it out of the world and the store.
     fn forget(&mut self, kind: Kind, id: Id) {
-        for child in Kind::ALL.iter().copied().filter(|k| k.parent() == Some(kind)) {
-            let ids: Vec<Id> = self
-                .world
-                .children(child, id)
-                .filter_map(|r| r.draft.as_ref().map(|o| o.id))
-                .collect();
-            for id in ids {
-                self.forget(child, id);
-            }
+        for (kind, id, _) in self.below(kind, id) {
+            self.forget(kind, id);
         }
         self.world.put(kind, id, None);
         let key = self.key(kind, id);
@@ -182,38 +196,89 @@ impl<'a> Txn<'a> {
         self.world.put(kind, id, Some(row));
     }
 
-    /// Drops the draft of an object: its active side is all there is, or nothing.
+    /// Drops the draft of an object and of all below it: their active side is all there is, or
+    /// nothing.
     pub fn revert(&mut self, kind: Kind, id: Id) {
         let Some(row) = self.world.row(kind, id).cloned() else { return };
-        match row.active {
-            None => self.forget(kind, id),
-            Some(active) => {
-                let row = Row { draft: Some(active.clone()), active: Some(active), pending: None };
-                self.world.put(kind, id, Some(row));
-                let key = self.key(kind, id);
-                self.ops.push(Op::DeleteCurrent { key });
+        let Some(active) = row.active else { return self.forget(kind, id) };
+        for (kind, id, child) in self.below(kind, id) {
+            if child.pending.is_some() {
+                self.revert(kind, id);
             }
+        }
+        if row.pending.is_some() {
+            self.settle(kind, id, active);
         }
     }
 
-    /// Makes the draft of a pending object active in a version.
+    /// Makes the draft of one object the same as its active side.
+    fn settle(&mut self, kind: Kind, id: Id, active: Arc<Obj>) {
+        let row = Row { draft: Some(active.clone()), active: Some(active), pending: None };
+        self.world.put(kind, id, Some(row));
+        let key = self.key(kind, id);
+        self.ops.push(Op::DeleteCurrent { key });
+    }
+
+    /// Sets the draft of one policy object, whatever it was: nothing where it shall not exist, no
+    /// change where it shall be as its active side is. Parents go first.
+    pub fn set_draft(&mut self, kind: Kind, id: Id, wanted: Option<Arc<Obj>>, unchanged: bool) {
+        let row = self.world.row(kind, id).cloned().unwrap_or_default();
+        let Some(touched) = wanted.clone().or_else(|| row.draft.clone()) else { return };
+        let row = match (row.active, wanted) {
+            (None, None) => return self.forget(kind, id),
+            (Some(active), Some(_)) if unchanged => {
+                if row.pending.is_some() {
+                    self.settle(kind, id, active);
+                }
+                return;
+            }
+            (Some(active), None) => Row {
+                draft: Some(active.clone()),
+                active: Some(active),
+                pending: Some(UpdateType::Delete),
+            },
+            (active, Some(obj)) => {
+                let pending = active.as_ref().map_or(UpdateType::Create, |_| UpdateType::Update);
+                Row { draft: Some(obj), active, pending: Some(pending) }
+            }
+        };
+        self.put_current(kind, id, row);
+        self.touch_parent(&touched);
+    }
+
+    /// Makes the draft of a pending object and of all below it active in a version.
     pub fn activate(&mut self, kind: Kind, id: Id, version: u64) {
         let Some(row) = self.world.row(kind, id).cloned() else { return };
-        let Some(pending) = row.pending else { return };
+        let gone = row.pending == Some(UpdateType::Delete);
+        for (kind, id, child) in self.below(kind, id) {
+            match gone {
+                true => self.end(kind, id, (&child, version)),
+                false => self.activate(kind, id, version),
+            }
+        }
+        if gone {
+            return self.end(kind, id, (&row, version));
+        }
+        let (Some(draft), Some(_)) = (row.draft, row.pending) else { return };
+        let key = self.key(kind, id);
+        if row.active.is_some() {
+            self.ops.push(Op::CloseVersion { key, at: version });
+        }
+        let (parent, doc) = (draft.parent, self.bytes(&draft.doc));
+        self.ops.push(Op::DeleteCurrent { key });
+        self.ops.push(Op::OpenVersion { key, parent, from: version, doc });
+        let row = Row { draft: Some(draft.clone()), active: Some(draft), pending: None };
+        self.world.put(kind, id, Some(row));
+    }
+
+    /// Takes an object out of the policy from a version on.
+    fn end(&mut self, kind: Kind, id: Id, (row, version): (&Row, u64)) {
         let key = self.key(kind, id);
         if row.active.is_some() {
             self.ops.push(Op::CloseVersion { key, at: version });
         }
         self.ops.push(Op::DeleteCurrent { key });
-        match row.draft {
-            Some(draft) if pending != UpdateType::Delete => {
-                let (parent, doc) = (draft.parent, self.bytes(&draft.doc));
-                self.ops.push(Op::OpenVersion { key, parent, from: version, doc });
-                let row = Row { draft: Some(draft.clone()), active: Some(draft), pending: None };
-                self.world.put(kind, id, Some(row));
-            }
-            _ => self.world.put(kind, id, None),
-        }
+        self.world.put(kind, id, None);
     }
 
     /// Adds a store op that no method here makes (blobs, pruning).

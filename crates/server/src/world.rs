@@ -8,7 +8,7 @@
 mod index;
 mod object;
 
-pub use index::{Side, unique_key};
+pub use index::{Side, exclusive_keys, unique_key};
 pub use object::{Obj, Rendered, Row};
 
 use bulkhead_ids::{Id, Kind};
@@ -37,6 +37,7 @@ pub struct World {
 struct Table {
     rows: OrdMap<Id, Row>,
     deleted: usize,
+    active: usize,
     changes: u64,
     last_id: u64,
 }
@@ -88,6 +89,11 @@ impl World {
         self.tables.get(kind as usize).map_or(0, |t| t.rows.len() - t.deleted)
     }
 
+    /// Objects of a kind in the active policy.
+    pub fn count_active(&self, kind: Kind) -> usize {
+        self.tables.get(kind as usize).map_or(0, |t| t.active)
+    }
+
     /// The children of a kind under an object, by id.
     pub fn children(&self, kind: Kind, parent: Id) -> impl Iterator<Item = &Row> {
         self.index.children(kind, parent).filter_map(move |id| self.row(kind, id))
@@ -113,6 +119,18 @@ impl World {
         self.index.holder(kind, key)
     }
 
+    /// All objects whose draft holds a unique value of an object's other side: its own, and those that
+    /// hold the same name or external reference.
+    pub fn rivals(&self, obj: &Obj) -> Vec<Id> {
+        let mut out: Vec<Id> = index::unique_keys(obj)
+            .flat_map(|key| self.index.holders(obj.kind, &key).collect::<Vec<_>>())
+            .collect();
+        if let Some(key) = index::external_key(obj) {
+            out.extend(self.index.external_holders(obj.kind, &key));
+        }
+        out
+    }
+
     /// The object with an external reference.
     pub fn by_external(&self, kind: Kind, set: &str, reference: &str) -> Option<Id> {
         self.index.by_external(kind, set, reference)
@@ -127,6 +145,8 @@ impl World {
         };
         let deleted = |r: &Option<Row>| usize::from(r.as_ref().is_some_and(Row::soft_deleted));
         table.deleted = (table.deleted + deleted(&row)).saturating_sub(deleted(&old));
+        let active = |r: &Option<Row>| usize::from(r.as_ref().is_some_and(|r| r.active.is_some()));
+        table.active = (table.active + active(&row)).saturating_sub(active(&old));
         table.changes += u64::from(old.is_some());
         self.index.replace((kind, id), old.as_ref(), row.as_ref());
     }

@@ -64,7 +64,7 @@ impl Cx {
         };
         let pv: PolicyVersion = s.parse().map_err(|_| ApiError::NotFound)?;
         match pv {
-            PolicyVersion::Number(n) if n > self.world.version => Err(ApiError::NotFound),
+            PolicyVersion::Number(n) if n == 0 || n > self.world.version => Err(ApiError::NotFound),
             _ => Ok(pv),
         }
     }

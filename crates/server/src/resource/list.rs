@@ -152,9 +152,7 @@ impl Query {
         let mut page = Page { rows: Vec::new(), total: 0, matched: 0 };
         page.total = match parent {
             Some(p) => world.children(kind, p).filter(|r| on(r, side, kind)).count(),
-            None if side == Side::Active && kind.is_policy() => {
-                world.rows(kind).filter(|(_, r)| r.active.is_some()).count()
-            }
+            None if side == Side::Active && kind.is_policy() => world.count_active(kind),
             None => world.count(kind),
         };
         let plain = self.predicates.is_empty() && self.labels.is_none() && !self.deleted;
@@ -200,6 +198,9 @@ impl Query {
         }
         match parent {
             Some(p) => Box::new(world.children(kind, p)),
+            None if descriptor(kind).is_some_and(|d| d.newest_first) => {
+                Box::new(world.rows(kind).rev().map(|(_, r)| r))
+            }
             None => Box::new(world.rows(kind).map(|(_, r)| r)),
         }
     }

@@ -89,11 +89,12 @@ pub fn unused(txn: &Txn<'_>, obj: &Obj) -> Result<(), ApiError> {
 
 /// Whether a reference keeps its target from being deleted. Hosts come and go: a rule that names a
 /// deleted workload simply means fewer hosts.
-const fn counts(target: Kind, source: Kind) -> bool {
+pub const fn counts(target: Kind, source: Kind) -> bool {
     !matches!((target, source), (Kind::Workload, _) | (Kind::Ven, _) | (Kind::RuleSet, _))
 }
 
-fn in_use(world: &World, obj: &Obj, kind: Kind, id: Id) -> ApiError {
+/// The refusal to delete an object that another refers to, with the token of the pair of kinds.
+pub fn in_use(world: &World, obj: &Obj, kind: Kind, id: Id) -> ApiError {
     let token: String = match (obj.kind, kind) {
         (Kind::Label, Kind::LabelGroup) => "label_referenced_by_label_group".into(),
         (Kind::Label, Kind::Workload | Kind::Ven) => "label_still_has_associated_agent_info".into(),

@@ -20,8 +20,10 @@ type Node = (Kind, Id);
 
 #[derive(Clone, Default)]
 pub(super) struct Index {
-    unique: OrdMap<(Kind, Arc<str>), Id>,
-    external: OrdMap<(Kind, Arc<str>, Arc<str>), Id>,
+    // More than one holder only where a restore brought a name back that an object pending deletion
+    // still has.
+    unique: OrdSet<(Kind, Arc<str>, Id)>,
+    external: OrdSet<(Kind, Arc<str>, Id)>,
     children: OrdSet<(Kind, Id, Id)>,
     draft_refs: OrdSet<(Node, Node)>,
     active_refs: OrdSet<(Node, Node)>,
@@ -45,12 +47,24 @@ pub fn unique_key(constraint: usize, values: &[&str]) -> Arc<str> {
     format!("{constraint}\u{1}{}", values.join("\u{1}")).into()
 }
 
-fn external_key(obj: &Obj) -> Option<(Kind, Arc<str>, Arc<str>)> {
+/// All values of an object that no other of its kind may have, external reference included.
+pub fn exclusive_keys(obj: &Obj) -> Vec<Arc<str>> {
+    let external = external_key(obj).map(|k| format!("x{k}").into());
+    unique_keys(obj).chain(external).collect()
+}
+
+/// The key of an external reference; soft-deleted objects hold none.
+pub(super) fn external_key(obj: &Obj) -> Option<Arc<str>> {
     if obj.doc.is("deleted") {
         return None;
     }
-    let set = obj.doc.str("external_data_set")?;
-    Some((obj.kind, set.into(), obj.doc.str("external_data_reference")?.into()))
+    let (set, reference) =
+        (obj.doc.str("external_data_set")?, obj.doc.str("external_data_reference")?);
+    Some(external_pair(set, reference))
+}
+
+fn external_pair(set: &str, reference: &str) -> Arc<str> {
+    format!("{set}\u{1}{reference}").into()
 }
 
 fn refs(obj: &Obj) -> Vec<Node> {
@@ -73,12 +87,25 @@ fn same(a: Option<&Arc<Obj>>, b: Option<&Arc<Obj>>) -> bool {
 }
 
 impl Index {
+    pub(super) fn holders(&self, kind: Kind, key: &str) -> impl Iterator<Item = Id> {
+        holders(&self.unique, kind, key.into())
+    }
+
+    pub(super) fn external_holders(&self, kind: Kind, key: &str) -> impl Iterator<Item = Id> {
+        holders(&self.external, kind, key.into())
+    }
+
     pub(super) fn holder(&self, kind: Kind, key: &str) -> Option<Id> {
-        self.unique.get(&(kind, key.into())).copied()
+        self.staying(kind, self.holders(kind, key))
     }
 
     pub(super) fn by_external(&self, kind: Kind, set: &str, reference: &str) -> Option<Id> {
-        self.external.get(&(kind, set.into(), reference.into())).copied()
+        self.staying(kind, holders(&self.external, kind, external_pair(set, reference)))
+    }
+
+    /// Of several, the one that is not pending deletion.
+    fn staying(&self, kind: Kind, ids: impl Iterator<Item = Id>) -> Option<Id> {
+        ids.min_by_key(|id| self.pending.get(&(kind, *id)) == Some(&UpdateType::Delete))
     }
 
     pub(super) fn children(&self, kind: Kind, parent: Id) -> impl Iterator<Item = Id> {
@@ -133,16 +160,16 @@ impl Index {
     fn replace_draft(&mut self, node: Node, old: Option<&Arc<Obj>>, new: Option<&Arc<Obj>>) {
         let (kind, id) = node;
         for key in old.into_iter().flat_map(|o| unique_keys(o)) {
-            self.unique.remove(&(kind, key));
+            self.unique.remove(&(kind, key, id));
         }
         for key in new.into_iter().flat_map(|o| unique_keys(o)) {
-            self.unique.insert((kind, key), id);
+            self.unique.insert((kind, key, id));
         }
         if let Some(key) = old.and_then(|o| external_key(o)) {
-            self.external.remove(&key);
+            self.external.remove(&(kind, key, id));
         }
         if let Some(key) = new.and_then(|o| external_key(o)) {
-            self.external.insert(key, id);
+            self.external.insert((kind, key, id));
         }
         let parents = (old.and_then(|o| o.parent), new.and_then(|o| o.parent));
         if parents.0 != parents.1 {
@@ -155,6 +182,14 @@ impl Index {
         }
         replace_refs(&mut self.draft_refs, node, old, new);
     }
+}
+
+fn holders(
+    set: &OrdSet<(Kind, Arc<str>, Id)>,
+    kind: Kind,
+    key: Arc<str>,
+) -> impl Iterator<Item = Id> {
+    set.range((kind, key.clone(), MIN)..=(kind, key, MAX)).map(|(.., id)| *id)
 }
 
 const MIN: Id = Id::from_bytes([0; 16]);
