@@ -4,7 +4,7 @@ use bulkhead_api::{ApiError, limits};
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
+use hyper::body::Body;
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 use std::fmt;
@@ -25,7 +25,10 @@ pub struct Read {
 ///
 /// # Errors
 /// `TooLarge`, `TimedOut`, `Malformed` when the connection breaks, 406 for an encoded body.
-pub async fn read(headers: &HeaderMap, body: Incoming) -> Result<Read, ApiError> {
+pub async fn read(
+    headers: &HeaderMap,
+    body: impl Body<Data = Bytes> + Unpin,
+) -> Result<Read, ApiError> {
     let encoding = headers.get(CONTENT_ENCODING).map(|v| v.as_bytes());
     if encoding.is_some_and(|e| !e.eq_ignore_ascii_case(b"identity")) {
         return Err(ApiError::input("encoded request bodies are not accepted: send plain JSON"));
@@ -38,7 +41,10 @@ pub async fn read(headers: &HeaderMap, body: Incoming) -> Result<Read, ApiError>
     tokio::time::timeout(time, collect(length, body)).await.map_err(|_| ApiError::TimedOut)?
 }
 
-async fn collect(length: Option<usize>, mut body: Incoming) -> Result<Read, ApiError> {
+async fn collect(
+    length: Option<usize>,
+    mut body: impl Body<Data = Bytes> + Unpin,
+) -> Result<Read, ApiError> {
     let busy = |_| ApiError::Unavailable("too many large requests at once".into());
     let kib = |n: usize| u32::try_from(n / 1024 + 1).unwrap_or(u32::MAX);
     let first = length.unwrap_or(64 * 1024);
