@@ -14,6 +14,11 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 /// Memory that request bodies may take at once, in KiB.
 static MEMORY: Semaphore = Semaphore::const_new(limits::BODY_BYTES_TOTAL_MAX / 1024);
 
+/// Bytes of the body of a refused request that are read and dropped.
+const DRAINED_BYTES_MAX: usize = 256 * 1024;
+/// How long that may take.
+const DRAIN_TIME: Duration = Duration::from_secs(1);
+
 /// A body and the memory it counts against.
 pub struct Read {
     /// The bytes.
@@ -64,6 +69,22 @@ async fn collect(
         bytes.extend_from_slice(&data);
     }
     Ok(Read { bytes: bytes.freeze(), _permit: permit })
+}
+
+/// Reads what is left of the body of a refused request, so that the connection can serve the next;
+/// says whether all of it came, within a small bound.
+pub async fn drain(mut body: impl Body<Data = Bytes> + Unpin) -> bool {
+    let all = async {
+        let mut left = DRAINED_BYTES_MAX;
+        while let Some(frame) = body.frame().await {
+            let Ok(frame) = frame else { return false };
+            let length = frame.data_ref().map_or(0, Bytes::len);
+            let Some(rest) = left.checked_sub(length) else { return false };
+            left = rest;
+        }
+        true
+    };
+    tokio::time::timeout(DRAIN_TIME, all).await.unwrap_or(false)
 }
 
 /// Whether the body is said to be JSON.

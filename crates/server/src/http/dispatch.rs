@@ -98,7 +98,7 @@ pub async fn serve(
     peer: IpAddr,
     request: Request<impl Body<Data = Bytes> + Unpin>,
 ) -> Response<Full<Bytes>> {
-    let (parts, incoming) = request.into_parts();
+    let (parts, mut incoming) = request.into_parts();
     let started = std::time::Instant::now();
     let id = new_uuid().to_string();
     let mut origin = Origin {
@@ -110,14 +110,18 @@ pub async fn serve(
         ..Origin::default()
     };
     let mut seen = Seen::default();
-    let result = answer(&app, peer, &parts, incoming, (&mut origin, &mut seen)).await;
-    let reply = result.unwrap_or_else(|e| {
+    let result = answer(&app, peer, &parts, &mut incoming, (&mut origin, &mut seen)).await;
+    let whole = result.is_ok() || body::drain(&mut incoming).await;
+    let mut reply = result.unwrap_or_else(|e| {
         record(&app, &origin, &seen, &e);
         if let ApiError::Internal(context) = &e {
             tracing::error!(request.id = %id, context, "internal error");
         }
         Reply::error(&e)
     });
+    if !whole && parts.version < http::Version::HTTP_2 {
+        reply = reply.with("connection", "close");
+    }
     tracing::info!(
         request.id = %id,
         method = %origin.method,

@@ -6,14 +6,3 @@ use crate::http::Handler;
 pub fn handler(_id: &str) -> Option<Handler> {
     None
 }
-
-/// The version as answers show it.
-pub fn product_version() -> serde_json::Value {
-    serde_json::json!({
-        "version": "25.4.0",
-        "build": 1,
-        "long_display": "25.4.0-1",
-        "short_display": "25.4.0",
-        "product_name": "asp",
-    })
-}
