@@ -241,10 +241,9 @@ pub fn refused(
     org: u32,
     origin: &Origin,
     now: Timestamp,
-    (event_type, notes): (&str, &[Value]),
+    event_type: &str,
     error: &bulkhead_api::ApiError,
 ) -> Op {
-    let (mut event, action) = refusal(origin, event_type, error.status(), &error.items());
-    event.notifications.extend_from_slice(notes);
+    let (event, action) = refusal(origin, event_type, error.status(), &error.items());
     Op::AddEvent(row_with(org, origin, now, event, action))
 }

@@ -4,8 +4,10 @@
 //! print in the policy version that is asked for. The stored form is plain JSON text.
 
 use bulkhead_ids::{AnyHref, Id, Kind, Place, PolicyVersion};
-use parking_lot::RwLock;
+use parking_lot::Mutex;
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
+use std::cell::RefCell;
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
@@ -34,14 +36,26 @@ pub enum Val {
     Obj(Box<[(Key, Val)]>),
 }
 
-static KEYS: LazyLock<RwLock<HashSet<&'static str>>> = LazyLock::new(Default::default);
+static KEYS: LazyLock<Mutex<HashSet<&'static str>>> = LazyLock::new(Default::default);
+
+thread_local! {
+    static OWN: RefCell<HashSet<&'static str>> = RefCell::default();
+}
 
 /// The interned form of a field name.
 pub fn intern(name: &str) -> Key {
-    if let Some(k) = KEYS.read().get(name) {
-        return k;
-    }
-    let mut keys = KEYS.write();
+    OWN.with_borrow_mut(|own| match own.get(name) {
+        Some(k) => k,
+        None => {
+            let key = intern_shared(name);
+            own.insert(key);
+            key
+        }
+    })
+}
+
+fn intern_shared(name: &str) -> Key {
+    let mut keys = KEYS.lock();
     match keys.get(name) {
         Some(k) => k,
         None => {
@@ -79,14 +93,28 @@ impl Val {
     }
 
     fn field(key: &str, v: &Value) -> Self {
-        if key == "href"
-            && let Value::String(s) = v
-            && let Ok(h) = s.parse::<AnyHref>()
-            && storable(&h)
-        {
-            return Self::Ref(h.kind, h.id);
+        match v {
+            Value::String(s) if key == "href" => Self::from_href(s),
+            _ => Self::from_json(v),
         }
-        Self::from_json(v)
+    }
+
+    fn from_href(s: &str) -> Self {
+        match s.parse::<AnyHref>() {
+            Ok(h) if storable(&h) => Self::Ref(h.kind, h.id),
+            _ => Self::Str(s.into()),
+        }
+    }
+
+    /// Reads the stored form.
+    ///
+    /// # Errors
+    /// When the bytes are no JSON.
+    pub fn parse(bytes: &[u8]) -> Result<Self, serde_json::Error> {
+        let mut de = serde_json::Deserializer::from_slice(bytes);
+        let val = Seed { href: false }.deserialize(&mut de)?;
+        de.end()?;
+        Ok(val)
     }
 
     /// Converts back to a JSON value, with references in the given policy version.
@@ -104,6 +132,40 @@ impl Val {
                 .map(|(k, v)| ((*k).to_owned(), v.to_json(org, pv)))
                 .collect::<Map<_, _>>()
                 .into(),
+        }
+    }
+
+    /// Appends the stored form: JSON text with references in the draft version.
+    pub fn write(&self, org: u32, out: &mut Vec<u8>) {
+        match self {
+            Self::Null => out.extend_from_slice(b"null"),
+            Self::Bool(b) => out.extend_from_slice(if *b { b"true" } else { b"false" }),
+            Self::Int(i) => text(out, i),
+            Self::Float(f) => text(out, f),
+            Self::Str(s) => text(out, s),
+            Self::Ref(k, i) => text(out, &href(org, PolicyVersion::Draft, *k, *i).to_string()),
+            Self::Arr(a) => {
+                out.push(b'[');
+                for (n, v) in a.iter().enumerate() {
+                    if n > 0 {
+                        out.push(b',');
+                    }
+                    v.write(org, out);
+                }
+                out.push(b']');
+            }
+            Self::Obj(m) => {
+                out.push(b'{');
+                for (n, (k, v)) in m.iter().enumerate() {
+                    if n > 0 {
+                        out.push(b',');
+                    }
+                    text(out, k);
+                    out.push(b':');
+                    v.write(org, out);
+                }
+                out.push(b'}');
+            }
         }
     }
 
@@ -189,8 +251,116 @@ impl Val {
     }
 }
 
+fn text(out: &mut Vec<u8>, v: &(impl serde::Serialize + ?Sized)) {
+    // INVARIANT: writing to a Vec does not fail, and plain values are always valid JSON.
+    let _ = serde_json::to_writer(out, v);
+}
+
 /// The href of an object with a plain id; policy objects get the given version.
 pub fn href(org: u32, pv: PolicyVersion, kind: Kind, id: Id) -> AnyHref {
     let version = matches!(kind.place(), Place::Policy).then_some(pv);
     AnyHref::new(org, version, kind, id)
+}
+
+/// Reads a value; one that stands under `href` becomes a reference.
+#[derive(Clone, Copy)]
+struct Seed {
+    href: bool,
+}
+
+impl<'de> DeserializeSeed<'de> for Seed {
+    type Value = Val;
+    fn deserialize<D: Deserializer<'de>>(self, d: D) -> Result<Val, D::Error> {
+        d.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Seed {
+    type Value = Val;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a document")
+    }
+
+    fn visit_unit<E>(self) -> Result<Val, E> {
+        Ok(Val::Null)
+    }
+
+    fn visit_bool<E>(self, v: bool) -> Result<Val, E> {
+        Ok(Val::Bool(v))
+    }
+
+    fn visit_i64<E>(self, v: i64) -> Result<Val, E> {
+        Ok(Val::Int(v))
+    }
+
+    fn visit_u64<E>(self, v: u64) -> Result<Val, E> {
+        Ok(i64::try_from(v).map_or(Val::Float(v as f64), Val::Int))
+    }
+
+    fn visit_f64<E>(self, v: f64) -> Result<Val, E> {
+        Ok(Val::Float(v))
+    }
+
+    fn visit_str<E>(self, v: &str) -> Result<Val, E> {
+        Ok(if self.href { Val::from_href(v) } else { Val::Str(v.into()) })
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Val, A::Error> {
+        let mut out = Vec::new();
+        while let Some(v) = seq.next_element_seed(Seed { href: false })? {
+            out.push(v);
+        }
+        Ok(Val::Arr(out.into()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Val, A::Error> {
+        let mut out = Vec::new();
+        while let Some(key) = map.next_key_seed(Name)? {
+            out.push((key, map.next_value_seed(Seed { href: key == "href" })?));
+        }
+        Ok(Val::Obj(out.into()))
+    }
+}
+
+/// Reads a field name into its interned form.
+struct Name;
+
+impl<'de> DeserializeSeed<'de> for Name {
+    type Value = Key;
+    fn deserialize<D: Deserializer<'de>>(self, d: D) -> Result<Key, D::Error> {
+        d.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Name {
+    type Value = Key;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a field name")
+    }
+
+    fn visit_str<E>(self, v: &str) -> Result<Key, E> {
+        Ok(intern(v))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stored_and_wire_form_read_alike_and_print_back() {
+        let text = r#"{"a":[1,-2,2.5,null,true],"b":{"href":"/orgs/7/labels/3"},"c":{"href":"/orgs/7/roles/owner"},"d":{"href":"/orgs/7/sec_policy/draft/services/9"}}"#;
+        let json: Value = serde_json::from_str(text).unwrap();
+        let val = Val::parse(text.as_bytes()).unwrap();
+        assert_eq!(val, Val::from_json(&json));
+        assert_eq!(val.to_json(7, PolicyVersion::Draft).to_string(), text);
+        let mut stored = Vec::new();
+        val.write(7, &mut stored);
+        assert_eq!(stored, text.as_bytes());
+        assert_eq!(val.get("b").and_then(Val::target), Some((Kind::Label, Id::int(3))));
+        let active = val.get("d").map(|d| d.to_json(7, PolicyVersion::Active));
+        assert_eq!(active, Some(serde_json::json!({"href": "/orgs/7/sec_policy/active/services/9"})));
+    }
 }

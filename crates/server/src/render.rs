@@ -148,16 +148,13 @@ impl<'a> View<'a> {
     }
 
     fn render(&self, obj: &Obj, pending: Option<UpdateType>) -> Vec<u8> {
-        let text = Vec::with_capacity(512);
-        let mut out = Out { view: self, kind: obj.kind, text, derived: Vec::new() };
+        let mut out = Out { view: self, kind: obj.kind, text: Vec::with_capacity(512) };
         out.text.extend_from_slice(b"{\"href\":");
         out.str(&self.href(obj));
         out.fields(&obj.doc);
         let Some(shape) = SHAPES.get(obj.kind as usize) else { return out.text };
-        resource::derive(self, obj, &mut out);
-        let derived = std::mem::take(&mut out.derived);
         for key in &shape.nulls {
-            if obj.doc.get(key).is_none() && !derived.contains(key) {
+            if obj.doc.get(key).is_none() {
                 out.member(key, &Value::Null);
             }
         }
@@ -174,6 +171,7 @@ impl<'a> View<'a> {
             }
             out.member("caps", &caps.into());
         }
+        resource::derive(self, obj, &mut out);
         out.text.push(b'}');
         out.text
     }
@@ -184,8 +182,6 @@ pub struct Out<'a> {
     view: &'a View<'a>,
     kind: Kind,
     text: Vec<u8>,
-    /// Members added beside the stored fields.
-    derived: Vec<Key>,
 }
 
 impl Out<'_> {
@@ -195,8 +191,7 @@ impl Out<'_> {
     }
 
     /// Adds a member that is already JSON text.
-    pub fn raw(&mut self, key: &'static str, json: &[u8]) {
-        self.derived.push(key);
+    pub fn raw(&mut self, key: &str, json: &[u8]) {
         self.text.push(b',');
         self.str(key);
         self.text.push(b':');
@@ -204,12 +199,12 @@ impl Out<'_> {
     }
 
     /// Adds a member.
-    pub fn member(&mut self, key: &'static str, value: &Value) {
+    pub fn member(&mut self, key: &str, value: &Value) {
         self.raw(key, value.to_string().as_bytes());
     }
 
     /// Adds a member that is a list of texts that are already JSON.
-    pub fn list(&mut self, key: &'static str, items: impl Iterator<Item = Bytes>) {
+    pub fn list(&mut self, key: &str, items: impl Iterator<Item = Bytes>) {
         self.raw(key, &array(items));
     }
 

@@ -35,7 +35,6 @@ pub mod service_bindings;
 pub mod services;
 pub mod settings;
 pub mod system;
-pub mod trusted_proxies;
 pub mod users;
 pub mod vens;
 pub mod virtual_servers;

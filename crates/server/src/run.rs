@@ -1,9 +1,9 @@
-//! What the program does: serve, back up, restore, add organisations, reset passwords.
+//! What the program does: serve, back up, restore, add organisations.
 
 use crate::app::App;
 use crate::boot;
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Command, OrgCommand, Serve, UserCommand};
+use crate::config::{Command, OrgCommand, Serve};
 use crate::http::{dispatch, listen};
 use crate::rate::Rates;
 use crate::state::{LoadError, State};
@@ -46,6 +46,9 @@ pub enum RunError {
     /// A change of the state.
     #[error("{}", message(.0))]
     Change(ApiError),
+    /// A write to the disk failed in a way that leaves open what it holds.
+    #[error("a write to the database failed: start the server again, it recovers by itself")]
+    Unsure,
     /// Flags that do not go together.
     #[error("{0}")]
     Usage(String),
@@ -85,16 +88,12 @@ pub fn command(command: Command) -> Result<(), RunError> {
             Ok(())
         }
         Command::Org(OrgCommand::Add { data_dir, name, email }) => {
-            print(&boot::add_org(&*open(&data_dir)?, &name, &email)?)
-        }
-        Command::User(UserCommand::ResetPassword { data_dir, email }) => {
-            print(&boot::reset_password(&*open(&data_dir)?, &email)?)
+            let state = open(&data_dir)?;
+            let made = boot::add_org(&state, &name, &email)?;
+            let mut out = std::io::stdout();
+            writeln!(out, "{made:#}").map_err(|e| RunError::File("standard output".into(), e))
         }
     }
-}
-
-fn print(out: &serde_json::Value) -> Result<(), RunError> {
-    writeln!(std::io::stdout(), "{out:#}").map_err(|e| RunError::File("standard output".into(), e))
 }
 
 fn log() {
@@ -172,21 +171,21 @@ async fn run(ready: Ready) -> Result<(), RunError> {
             servers.spawn(listen::run(app.clone(), listener, tls, stopped.clone()));
         }
     }
-    servers.spawn(crate::authn::upkeep::run(app.clone(), stopped));
     crate::boot::announce(&app, &serve, &files, (&urls, login)).await?;
-    wait_for_stop().await?;
+    let failed = wait_for_stop(&app.state).await?;
     tracing::info!("stopping: open requests may finish");
     stop.send_replace(true);
     while servers.join_next().await.is_some() {}
-    Ok(())
+    if failed { Err(RunError::Unsure) } else { Ok(()) }
 }
 
-async fn wait_for_stop() -> Result<(), RunError> {
+/// Waits for a signal, or (`true`) until the store can take no more changes.
+async fn wait_for_stop(state: &State) -> Result<bool, RunError> {
     let mut term = signal(SignalKind::terminate()).map_err(RunError::Runtime)?;
     let mut int = signal(SignalKind::interrupt()).map_err(RunError::Runtime)?;
     tokio::select! {
-        _ = term.recv() => {}
-        _ = int.recv() => {}
+        _ = term.recv() => Ok(false),
+        _ = int.recv() => Ok(false),
+        () = state.fatal.notified() => Ok(true),
     }
-    Ok(())
 }

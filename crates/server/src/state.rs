@@ -13,11 +13,12 @@ use crate::world::{Obj, Row, World};
 use arc_swap::ArcSwap;
 use bulkhead_api::ApiError;
 use bulkhead_ids::{Id, Kind};
-use bulkhead_store::{ChangeSet, Loaded, Op, Store, StoreError, UpdateType};
+use bulkhead_store::{ChangeSet, Key, Loaded, Op, Store, StoreError, UpdateType};
 use parking_lot::Mutex;
+use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::{Arc, mpsc};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 /// Most writers in one commit.
 const GROUP_MAX: usize = 512;
@@ -41,6 +42,8 @@ pub struct State {
     published: ArcSwap<Worlds>,
     heads: Mutex<BTreeMap<u32, World>>,
     queue: mpsc::SyncSender<Waiting>,
+    /// Told when the store can take no more changes until the server starts anew.
+    pub fatal: Notify,
 }
 
 impl State {
@@ -58,6 +61,7 @@ impl State {
             published: ArcSwap::from_pointee(published),
             heads: Mutex::new(heads),
             queue,
+            fatal: Notify::new(),
         });
         let weak = Arc::downgrade(&state);
         std::thread::Builder::new()
@@ -194,6 +198,9 @@ impl State {
             }
             Err(e) => {
                 tracing::error!(error = %e, "commit failed");
+                if matches!(e, StoreError::Unsure { .. }) {
+                    self.fatal.notify_one();
+                }
                 waiters.extend(self.fall_back(queue));
                 Some(e)
             }
@@ -245,18 +252,23 @@ pub enum LoadError {
 /// The persisted number of the active policy; the last ids are persisted under the names of kinds.
 pub const COUNTER_VERSION: &str = "policy_version";
 
+/// A stored row, still as text.
 struct Stored {
     kind: Kind,
     id: Id,
     parent: Option<Id>,
     pending: Option<UpdateType>,
     active: bool,
-    doc: Vec<u8>,
+    doc: Box<[u8]>,
 }
 
 fn load_worlds(store: &dyn Store) -> Result<BTreeMap<u32, World>, LoadError> {
     let mut worlds: BTreeMap<u32, World> = BTreeMap::from([(0, World::empty(0))]);
     let mut rows: BTreeMap<u32, Vec<Stored>> = BTreeMap::new();
+    let mut keep = |key: Key, parent, pending, active, doc: &[u8]| {
+        let row = Stored { kind: key.kind, id: key.id, parent, pending, active, doc: doc.into() };
+        rows.entry(key.org).or_default().push(row);
+    };
     store.load(&mut |loaded| match loaded {
         Loaded::Revision { org, revision } => {
             worlds.entry(org).or_insert_with(|| World::empty(org)).revision = revision;
@@ -269,48 +281,42 @@ fn load_worlds(store: &dyn Store) -> Result<BTreeMap<u32, World>, LoadError> {
                 None => tracing::warn!(counter = name, "unknown counter ignored"),
             }
         }
-        Loaded::Current { key, parent, pending, doc } => {
-            let (kind, id, doc) = (key.kind, key.id, doc.to_vec());
-            let row = Stored { kind, id, parent, pending, active: false, doc };
-            rows.entry(key.org).or_default().push(row);
-        }
-        Loaded::Active { key, parent, doc, .. } => {
-            let (kind, id, doc) = (key.kind, key.id, doc.to_vec());
-            let row = Stored { kind, id, parent, pending: None, active: true, doc };
-            rows.entry(key.org).or_default().push(row);
-        }
+        Loaded::Current { key, parent, pending, doc } => keep(key, parent, pending, false, doc),
+        Loaded::Active { key, parent, doc, .. } => keep(key, parent, None, true, doc),
     })?;
     for (org, list) in rows {
         let world = worlds.entry(org).or_insert_with(|| World::empty(org));
-        fill(world, &list)?;
+        world.fill(assemble(org, list)?);
     }
     Ok(worlds)
 }
 
-fn fill(world: &mut World, list: &[Stored]) -> Result<(), LoadError> {
-    let mut sides: BTreeMap<(Kind, Id), Row> = BTreeMap::new();
-    for s in list {
-        let doc = parse(world.org, s)?;
-        let obj = Obj::new(s.kind, s.id, s.parent, doc);
-        let row = sides.entry((s.kind, s.id)).or_default();
-        if s.active {
-            row.active = Some(obj);
-        } else {
-            row.draft = Some(obj);
-            row.pending = s.pending;
+/// Parses stored rows on all cores and joins the two sides of each object, in order of kind and id.
+fn assemble(org: u32, list: Vec<Stored>) -> Result<Vec<(Kind, Id, Row)>, LoadError> {
+    let mut sides = list
+        .into_par_iter()
+        .map(|s| {
+            let doc = Val::parse(&s.doc).map_err(|e| LoadError::Document {
+                org,
+                kind: s.kind.name(),
+                id: s.id,
+                reason: e.to_string(),
+            })?;
+            Ok((s.kind, s.id, s.active, s.pending, Obj::new(s.kind, s.id, s.parent, doc)))
+        })
+        .collect::<Result<Vec<_>, LoadError>>()?;
+    sides.par_sort_unstable_by_key(|(kind, id, active, ..)| (*kind, *id, *active));
+    let mut rows: Vec<(Kind, Id, Row)> = Vec::with_capacity(sides.len());
+    for (kind, id, active, pending, obj) in sides {
+        match rows.last_mut() {
+            // The draft comes first; what follows under the same name is its active side.
+            Some((k, i, row)) if *k == kind && *i == id => row.active = Some(obj),
+            _ if active => {
+                let row = Row { draft: Some(obj.clone()), active: Some(obj), pending: None };
+                rows.push((kind, id, row));
+            }
+            _ => rows.push((kind, id, Row { draft: Some(obj), active: None, pending })),
         }
     }
-    for ((kind, id), mut row) in sides {
-        if row.draft.is_none() {
-            row.draft.clone_from(&row.active);
-        }
-        world.put(kind, id, Some(row));
-    }
-    Ok(())
-}
-
-fn parse(org: u32, s: &Stored) -> Result<Val, LoadError> {
-    serde_json::from_slice::<serde_json::Value>(&s.doc).map(|v| Val::from_json(&v)).map_err(|e| {
-        LoadError::Document { org, kind: s.kind.name(), id: s.id, reason: e.to_string() }
-    })
+    Ok(rows)
 }

@@ -9,7 +9,7 @@ use crate::clock::wire_time;
 use crate::doc::Val;
 use crate::state::COUNTER_VERSION;
 use crate::world::{Obj, Row, World};
-use bulkhead_ids::{Id, Kind, PolicyVersion};
+use bulkhead_ids::{Id, Kind};
 use bulkhead_store::{Key, Op, UpdateType};
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -99,7 +99,9 @@ impl<'a> Txn<'a> {
     }
 
     fn bytes(&self, doc: &Val) -> Arc<[u8]> {
-        doc.to_json(self.world.org, PolicyVersion::Draft).to_string().into_bytes().into()
+        let mut out = Vec::with_capacity(1024);
+        doc.write(self.world.org, &mut out);
+        out.into()
     }
 
     /// Stores a new or changed object: the draft of a policy object, the object itself otherwise.

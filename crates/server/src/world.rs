@@ -157,6 +157,17 @@ impl World {
         kinds.filter_map(|k| self.tables.get(k as usize)).map(|t| t.changes).sum()
     }
 
+    /// Fills an empty world with rows in order of kind and id: faster than one [`World::put`] each.
+    pub fn fill(&mut self, rows: Vec<(Kind, Id, Row)>) {
+        self.index = Index::of(&rows);
+        for (kind, id, row) in rows {
+            if let Some(table) = self.tables.get_mut(kind as usize) {
+                table.deleted += usize::from(row.soft_deleted());
+                table.rows.insert(id, row);
+            }
+        }
+    }
+
     /// Everything that is pending, in order of kind and id, children beside their parents.
     pub fn pending(&self) -> impl Iterator<Item = (Kind, Id, UpdateType)> {
         self.index.pending()

@@ -5,6 +5,7 @@ use bulkhead_api::descriptor;
 use bulkhead_ids::{Id, Kind};
 use bulkhead_store::UpdateType;
 use imbl::{OrdMap, OrdSet};
+use rayon::prelude::*;
 use std::sync::Arc;
 
 /// The edited or the enforced side.
@@ -86,7 +87,65 @@ fn same(a: Option<&Arc<Obj>>, b: Option<&Arc<Obj>>) -> bool {
     }
 }
 
+/// What one row adds to each index.
+#[derive(Default)]
+struct Parts {
+    unique: Vec<(Kind, Arc<str>, Id)>,
+    external: Vec<(Kind, Arc<str>, Id)>,
+    children: Vec<(Kind, Id, Id)>,
+    draft_refs: Vec<(Node, Node)>,
+    active_refs: Vec<(Node, Node)>,
+}
+
+impl Parts {
+    fn add(mut self, (kind, id, row): &(Kind, Id, Row)) -> Self {
+        let node = (*kind, *id);
+        if let Some(obj) = &row.draft {
+            self.unique.extend(unique_keys(obj).map(|k| (*kind, k, *id)));
+            self.external.extend(external_key(obj).map(|k| (*kind, k, *id)));
+            self.children.extend(obj.parent.map(|p| (*kind, p, *id)));
+            self.draft_refs.extend(refs(obj).into_iter().map(|t| (t, node)));
+        }
+        if let Some(obj) = &row.active {
+            self.active_refs.extend(refs(obj).into_iter().map(|t| (t, node)));
+        }
+        self
+    }
+
+    fn join(mut self, mut other: Self) -> Self {
+        self.unique.append(&mut other.unique);
+        self.external.append(&mut other.external);
+        self.children.append(&mut other.children);
+        self.draft_refs.append(&mut other.draft_refs);
+        self.active_refs.append(&mut other.active_refs);
+        self
+    }
+}
+
+/// A map or set from parts in any order: sorted first, since adding at the end is cheapest.
+fn sorted<T: Ord + Send, C: FromIterator<T>>(mut parts: Vec<T>) -> C {
+    parts.par_sort_unstable();
+    parts.into_iter().collect()
+}
+
 impl Index {
+    /// The index of rows, made on all cores.
+    pub(super) fn of(rows: &[(Kind, Id, Row)]) -> Self {
+        let parts = rows
+            .par_iter()
+            .fold(Parts::default, Parts::add)
+            .reduce(Parts::default, Parts::join);
+        let pending = rows.iter().filter_map(|(k, i, r)| Some(((*k, *i), r.pending?)));
+        let ((draft_refs, active_refs), (unique, (external, children))) = rayon::join(
+            || rayon::join(|| sorted(parts.draft_refs), || sorted(parts.active_refs)),
+            || {
+                let rest = || (sorted(parts.external), sorted(parts.children));
+                rayon::join(|| sorted(parts.unique), rest)
+            },
+        );
+        Self { unique, external, children, draft_refs, active_refs, pending: pending.collect() }
+    }
+
     pub(super) fn holders(&self, kind: Kind, key: &str) -> impl Iterator<Item = Id> {
         holders(&self.unique, kind, key.into())
     }
