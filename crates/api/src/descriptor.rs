@@ -185,6 +185,9 @@ pub struct Unique {
     pub token: String,
     /// Message of the refusal.
     pub message: String,
+    /// Whether values that differ in letter case only count as equal.
+    #[serde(default)]
+    pub ignore_case: bool,
 }
 
 /// How a query parameter selects.

@@ -13,6 +13,6 @@ pub mod schema;
 pub mod table;
 
 pub use access::{Access, Role, RoleSet};
-pub use descriptor::{Descriptor, Field, Filter, Match, descriptor, descriptors};
+pub use descriptor::{Descriptor, Field, Filter, Match, Unique, descriptor, descriptors};
 pub use error::{ApiError, ErrorItem};
 pub use table::{Action, Operation, operations};

@@ -157,8 +157,10 @@ fn fill(txn: &mut Txn<'_>, owner: &str) -> Result<(), ApiError> {
     crud::create(txn, Kind::SecRule, Some(rule_set.id), rule)?;
     let profile = object(json!({"name": "Default (Servers)", "enabled": true, "is_default": true}));
     crud::create(txn, Kind::PairingProfile, None, profile)?;
-    let network = object(json!({"name": "Corporate", "data_center": "Corporate"}));
-    crud::create(txn, Kind::Network, None, network)?;
+    for name in ["Corporate", "External"] {
+        let network = builtin(json!({"name": name, "data_center": name, "managed_by": "system"}));
+        crud::create(txn, Kind::Network, None, network)?;
+    }
     grants(txn, owner)?;
     crate::policy::provision_all(txn, "Built-in objects")
 }

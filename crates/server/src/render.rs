@@ -148,13 +148,16 @@ impl<'a> View<'a> {
     }
 
     fn render(&self, obj: &Obj, pending: Option<UpdateType>) -> Vec<u8> {
-        let mut out = Out { view: self, kind: obj.kind, text: Vec::with_capacity(512) };
+        let text = Vec::with_capacity(512);
+        let mut out = Out { view: self, kind: obj.kind, text, derived: Vec::new() };
         out.text.extend_from_slice(b"{\"href\":");
         out.str(&self.href(obj));
-        out.fields(&obj.doc);
+        resource::derive(self, obj, &mut out);
+        let derived = std::mem::take(&mut out.derived);
+        out.fields(&obj.doc, &derived);
         let Some(shape) = SHAPES.get(obj.kind as usize) else { return out.text };
         for key in &shape.nulls {
-            if obj.doc.get(key).is_none() {
+            if obj.doc.get(key).is_none() && !derived.contains(key) {
                 out.member(key, &Value::Null);
             }
         }
@@ -171,7 +174,6 @@ impl<'a> View<'a> {
             }
             out.member("caps", &caps.into());
         }
-        resource::derive(self, obj, &mut out);
         out.text.push(b'}');
         out.text
     }
@@ -182,6 +184,8 @@ pub struct Out<'a> {
     view: &'a View<'a>,
     kind: Kind,
     text: Vec<u8>,
+    /// Members that hooks added; they stand for stored ones of the same name.
+    derived: Vec<Key>,
 }
 
 impl Out<'_> {
@@ -196,6 +200,7 @@ impl Out<'_> {
         self.str(key);
         self.text.push(b':');
         self.text.extend_from_slice(json);
+        self.derived.push(intern(key));
     }
 
     /// Adds a member.
@@ -208,14 +213,14 @@ impl Out<'_> {
         self.raw(key, &array(items));
     }
 
-    fn fields(&mut self, doc: &Val) {
+    fn fields(&mut self, doc: &Val, derived: &[Key]) {
         let hidden =
             SHAPES.get(self.kind as usize).map(|s| s.hidden.as_slice()).unwrap_or_default();
         for (key, value) in doc.entries() {
             let shut = hidden.iter().any(|(k, feature)| {
                 k == key && !feature.is_some_and(|f| resource::feature_on(self.view.world, f))
             });
-            if key.starts_with('_') || shut {
+            if key.starts_with('_') || shut || derived.contains(key) {
                 continue;
             }
             self.text.push(b',');

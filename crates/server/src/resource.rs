@@ -26,8 +26,10 @@ pub mod orgs;
 pub mod pairing_profiles;
 pub mod password_policy;
 pub mod permissions;
+pub mod ports;
 pub mod refs;
 pub mod rule_sets;
+pub mod rules;
 pub mod sec_rules;
 pub mod security_principals;
 pub mod service_accounts;
@@ -56,7 +58,11 @@ pub fn derives(kind: Kind) -> bool {
 
 /// Adds the derived fields of an object.
 pub fn derive(view: &View<'_>, obj: &Obj, out: &mut Out<'_>) {
-    if let Some(f) = hooks(obj.kind).derive {
+    let h = hooks(obj.kind);
+    if let Some(f) = h.derive {
+        f(view, obj, out);
+    }
+    if let (Some(f), true) = (h.usage, view.usage) {
         f(view, obj, out);
     }
 }

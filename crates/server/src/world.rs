@@ -8,7 +8,7 @@
 mod index;
 mod object;
 
-pub use index::{Side, exclusive_keys, unique_key};
+pub use index::{Side, exclusive_keys, key_of, unique_key};
 pub use object::{Obj, Rendered, Row};
 
 use bulkhead_ids::{Id, Kind};
@@ -129,6 +129,11 @@ impl World {
             out.extend(self.index.external_holders(obj.kind, &key));
         }
         out
+    }
+
+    /// Whether any unique value of a kind begins with a text; see [`key_of`].
+    pub fn holds(&self, kind: Kind, prefix: &str) -> bool {
+        self.index.holds(kind, prefix)
     }
 
     /// The object with an external reference.

@@ -207,7 +207,7 @@ fn unique(
         let values: Option<Vec<&str>> =
             u.fields.iter().map(|f| doc.get(f).and_then(Value::as_str)).collect();
         let Some(values) = values else { continue };
-        let key = crate::world::unique_key(n, &values);
+        let key = crate::world::key_of(n, u, &values);
         if world.holder(kind, &key).is_some_and(|id| Some(id) != own) {
             return Err(ApiError::invalid(u.token.clone(), u.message.clone()));
         }

@@ -29,6 +29,8 @@ pub struct Hooks {
     pub deleted: Option<fn(&mut Txn<'_>, &Obj) -> Result<(), ApiError>>,
     /// Adds derived fields to answers. Kinds that have it are rendered anew each time.
     pub derive: Option<fn(&View<'_>, &Obj, &mut Out<'_>)>,
+    /// Adds what answers show only with `usage=true`.
+    pub usage: Option<fn(&View<'_>, &Obj, &mut Out<'_>)>,
     /// Makes the predicate of a filter that the descriptor calls custom.
     pub filter: Option<fn(&World, Side, &str, &str) -> Result<Predicate, ApiError>>,
 }
@@ -42,6 +44,7 @@ impl Hooks {
         deletable: None,
         deleted: None,
         derive: None,
+        usage: None,
         filter: None,
     };
 }

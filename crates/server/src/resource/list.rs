@@ -257,7 +257,10 @@ fn labelled(world: &World, side: Side, kind: Kind, lists: &[Vec<Id>]) -> Vec<Id>
 }
 
 /// Reads a JSON list of lists of label hrefs; a flat list means one inner list.
-fn label_lists(world: &World, value: &str) -> Result<Vec<Vec<Id>>, ApiError> {
+///
+/// # Errors
+/// 406 for any other text; `invalid_uri` for an href that is no label of the organisation.
+pub fn label_lists(world: &World, value: &str) -> Result<Vec<Vec<Id>>, ApiError> {
     let bad = || ApiError::input("`labels` is a JSON list of lists of label hrefs");
     let json: serde_json::Value = serde_json::from_str(value).map_err(|_| bad())?;
     let outer = json.as_array().ok_or_else(bad)?;

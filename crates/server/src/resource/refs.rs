@@ -111,3 +111,20 @@ pub fn in_use(world: &World, obj: &Obj, kind: Kind, id: Id) -> ApiError {
     let name = obj.kind.name();
     ApiError::invalid(token, format!("this {name} is still used by {user}: change that first"))
 }
+
+/// What a `{"href": ...}` of a checked body refers to.
+pub fn target(reference: &Value) -> Option<(Kind, Id)> {
+    let h: AnyHref = reference.get("href")?.as_str()?.parse().ok()?;
+    Some((h.kind, h.id))
+}
+
+/// The elements of a list member of a body; none where it is absent.
+pub fn list<'a>(body: &'a Map<String, Value>, key: &str) -> &'a [Value] {
+    body.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+}
+
+/// Who refers to an object, in the draft or in the active policy.
+pub fn users(world: &World, kind: Kind, id: Id) -> impl Iterator<Item = (Kind, Id)> {
+    let active = world.referrers(Side::Active, kind, id);
+    world.referrers(Side::Draft, kind, id).chain(active)
+}

@@ -1,7 +1,7 @@
 //! Secondary indexes of a world, kept by one function for all kinds.
 
 use super::object::{Obj, Row};
-use bulkhead_api::descriptor;
+use bulkhead_api::{Unique, descriptor};
 use bulkhead_ids::{Id, Kind};
 use bulkhead_store::UpdateType;
 use imbl::{OrdMap, OrdSet};
@@ -33,17 +33,23 @@ pub(super) struct Index {
 
 /// The values that must be unique, each with the number of its constraint in front.
 ///
-/// Soft-deleted objects hold none. Names are compared exactly.
+/// Soft-deleted objects hold none.
 pub(super) fn unique_keys(obj: &Obj) -> impl Iterator<Item = Arc<str>> {
     let constraints = descriptor(obj.kind).map(|d| d.unique.as_slice()).unwrap_or_default();
     let alive = !obj.doc.is("deleted");
     constraints.iter().enumerate().filter(move |_| alive).filter_map(|(n, u)| {
         let values: Option<Vec<&str>> = u.fields.iter().map(|f| obj.doc.str(f)).collect();
-        Some(unique_key(n, &values?))
+        Some(key_of(n, u, &values?))
     })
 }
 
-/// The key of one constraint for the given field values.
+/// The key of a constraint for the given field values, as the index holds it.
+pub fn key_of(n: usize, constraint: &Unique, values: &[&str]) -> Arc<str> {
+    let key = unique_key(n, values);
+    if constraint.ignore_case { key.to_lowercase().into() } else { key }
+}
+
+/// The key of one constraint that compares exactly, for the given field values.
 pub fn unique_key(constraint: usize, values: &[&str]) -> Arc<str> {
     format!("{constraint}\u{1}{}", values.join("\u{1}")).into()
 }
@@ -156,6 +162,12 @@ impl Index {
 
     pub(super) fn holder(&self, kind: Kind, key: &str) -> Option<Id> {
         self.staying(kind, self.holders(kind, key))
+    }
+
+    /// Whether any unique value of a kind begins with a text.
+    pub(super) fn holds(&self, kind: Kind, prefix: &str) -> bool {
+        let next = self.unique.range((kind, Arc::from(prefix), MIN)..).next();
+        next.is_some_and(|(k, key, _)| *k == kind && key.starts_with(prefix))
     }
 
     pub(super) fn by_external(&self, kind: Kind, set: &str, reference: &str) -> Option<Id> {
