@@ -17,7 +17,6 @@ use std::sync::Arc;
 pub const HOOKS: Hooks = Hooks {
     split: Some(split),
     saved: Some(saved),
-    deleted: Some(deleted),
     derive: Some(derive),
     filter: Some(filter),
     ..Hooks::NONE
@@ -78,19 +77,6 @@ fn replace(txn: &mut Txn<'_>, rule_set: Id, kind: Kind, items: Vec<Value>) -> Re
     let gone: Vec<Arc<Obj>> =
         alive.filter_map(|r| r.draft.clone()).filter(|o| !kept.contains(&o.id)).collect();
     gone.iter().try_for_each(|rule| crud::delete(txn, rule))
-}
-
-/// The rules go with their set: at once where it was never provisioned, else pending like the set.
-fn deleted(txn: &mut Txn<'_>, rule_set: &Obj) -> Result<(), ApiError> {
-    for (_, kind) in MEMBERS {
-        let rules: Vec<Id> = txn
-            .world
-            .children(kind, rule_set.id)
-            .filter_map(|r| r.draft.as_ref().map(|o| o.id))
-            .collect();
-        rules.into_iter().for_each(|id| txn.remove(kind, id));
-    }
-    Ok(())
 }
 
 fn derive(view: &View<'_>, rule_set: &Obj, out: &mut Out<'_>) {
