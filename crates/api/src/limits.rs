@@ -40,6 +40,14 @@ limits! {
     LOGIN_FAILURES_MAX: u32 = 5, "guess: no public page states it";
     /// Minutes that a locked account stays locked.
     LOCKOUT_MIN: u32 = 15, "guess: no public page states it";
+    /// Sessions of a user at once; a further one ends the oldest.
+    SESSIONS_PER_USER_MAX: usize = 50, "own decision";
+    /// Password checks a minute from one address, while requests are limited at all.
+    PASSWORD_CHECKS_PER_MINUTE: u32 = 60, "own decision";
+    /// Hours that an invitation may be taken up.
+    INVITATION_H: u32 = 168, "own decision";
+    /// Old passwords that are kept to compare new ones with.
+    PASSWORD_HISTORY_MAX: usize = 24, "PCE administration guide, password policy";
     /// Access restrictions of an organisation.
     ACCESS_RESTRICTIONS_MAX: usize = 50, "PCE administration guide";
     /// Addresses of an access restriction.

@@ -1,6 +1,6 @@
 //! The server: what requests share.
 
-use crate::authn::Sessions;
+use crate::authn::{LastUsed, Sessions};
 use crate::http::dispatch::Routes;
 use crate::policy::versions::Objects;
 use crate::rate::Rates;
@@ -24,6 +24,8 @@ pub struct App {
     pub rates: Rates,
     /// When each session was last used.
     pub sessions: Sessions,
+    /// When each API key was last used.
+    pub keys: LastUsed,
     /// Password checks take memory; few run at once.
     pub password_checks: Semaphore,
     /// Organisations in which a bulk call on workloads runs.
@@ -41,12 +43,14 @@ struct Past {
 impl App {
     /// Puts the parts together.
     pub fn new(state: Arc<State>, routes: Routes, fqdn: &str, rates: Rates) -> Self {
+        let sessions = Sessions::new(state.clock.now());
         Self {
             state,
             routes,
             fqdn: fqdn.into(),
             rates,
-            sessions: Sessions::default(),
+            sessions,
+            keys: LastUsed::default(),
             password_checks: Semaphore::new(bulkhead_api::limits::PASSWORD_CHECKS_MAX),
             bulk: parking_lot::Mutex::default(),
             past: ArcSwapOption::empty(),

@@ -241,9 +241,10 @@ pub fn refused(
     org: u32,
     origin: &Origin,
     now: Timestamp,
-    event_type: &str,
+    (event_type, notes): (&str, &[Value]),
     error: &bulkhead_api::ApiError,
 ) -> Op {
-    let (event, action) = refusal(origin, event_type, error.status(), &error.items());
+    let (mut event, action) = refusal(origin, event_type, error.status(), &error.items());
+    event.notifications.extend_from_slice(notes);
     Op::AddEvent(row_with(org, origin, now, event, action))
 }

@@ -78,6 +78,39 @@ pub fn add_org(state: &State, name: &str, email: &str) -> Result<Value, ApiError
     }))
 }
 
+/// Gives a local user a new password, for owners who cannot sign in any more.
+///
+/// # Errors
+/// 406 when there is no such local user.
+pub fn reset_password(state: &State, email: &str) -> Result<Value, ApiError> {
+    let system = state.world(SYSTEM).ok_or(ApiError::NotFound)?;
+    let user = authn::login::find(&system, email).filter(|u| u.doc.str("type") == Some("local"));
+    let user = user.ok_or_else(|| ApiError::input(format!("there is no local user `{email}`")))?;
+    let password = new_password()?;
+    let hash = password::hash(&password)?;
+    let home = user.doc.list("_orgs").first().and_then(|org| match org {
+        Val::Int(org) => u32::try_from(*org).ok(),
+        _ => None,
+    });
+    state.write_blocking(SYSTEM, &Origin::default(), |txn| {
+        authn::login::put_password(txn, user.id, &hash, None)?;
+        authn::login::patch(
+            txn,
+            user.id,
+            object(json!({"locked": false, "_locked_until_us": null})),
+        )?;
+        txn.event_type = Some("user.reset_password".into());
+        let info = json!({"user": {"href": format!("/users/{}", user.id.as_int().unwrap_or_default()),
+            "username": user.doc.str("username")}});
+        txn.notifications.push(crate::audit::notification("user.pw_reset_completed", info));
+        if let Some(home) = home {
+            txn.event_in(home);
+        }
+        Ok(())
+    })?;
+    Ok(json!({"email": user.doc.str("username"), "password": password}))
+}
+
 fn make_org(state: &State, org: u32, name: &str, email: &str) -> Result<(Id, String), ApiError> {
     let password = new_password()?;
     let hash = password::hash(&password)?;
@@ -95,6 +128,7 @@ fn make_org(state: &State, org: u32, name: &str, email: &str) -> Result<(Id, Str
             "type": "local",
             "full_name": "Owner",
             "_password": hash,
+            "_password_us": txn.now.as_microsecond(),
             "_orgs": [org],
             "_first": org == 1,
         }));

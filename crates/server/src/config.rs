@@ -44,6 +44,9 @@ pub enum Command {
     /// Manage organisations; the server must be stopped.
     #[command(subcommand)]
     Org(OrgCommand),
+    /// Manage users; the server must be stopped.
+    #[command(subcommand)]
+    User(UserCommand),
 }
 
 /// What to do with organisations.
@@ -58,6 +61,20 @@ pub enum OrgCommand {
         #[arg(long)]
         name: String,
         /// The e-mail address of its owner.
+        #[arg(long)]
+        email: String,
+    },
+}
+
+/// What to do with users.
+#[derive(Debug, Subcommand)]
+pub enum UserCommand {
+    /// Give a local user a new password, unlock it and end its sessions; prints the login as JSON.
+    ResetPassword {
+        /// The data directory of the server.
+        #[arg(long)]
+        data_dir: PathBuf,
+        /// The e-mail address of the user.
         #[arg(long)]
         email: String,
     },

@@ -37,6 +37,7 @@ pub mod service_bindings;
 pub mod services;
 pub mod settings;
 pub mod system;
+pub mod trusted_proxies;
 pub mod users;
 pub mod vens;
 pub mod virtual_servers;

@@ -1,9 +1,9 @@
-//! What the program does: serve, back up, restore, add organisations.
+//! What the program does: serve, back up, restore, add organisations, reset passwords.
 
 use crate::app::App;
 use crate::boot;
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Command, OrgCommand, Serve};
+use crate::config::{Command, OrgCommand, Serve, UserCommand};
 use crate::http::{dispatch, listen};
 use crate::rate::Rates;
 use crate::state::{LoadError, State};
@@ -88,12 +88,16 @@ pub fn command(command: Command) -> Result<(), RunError> {
             Ok(())
         }
         Command::Org(OrgCommand::Add { data_dir, name, email }) => {
-            let state = open(&data_dir)?;
-            let made = boot::add_org(&state, &name, &email)?;
-            let mut out = std::io::stdout();
-            writeln!(out, "{made:#}").map_err(|e| RunError::File("standard output".into(), e))
+            print(&boot::add_org(&*open(&data_dir)?, &name, &email)?)
+        }
+        Command::User(UserCommand::ResetPassword { data_dir, email }) => {
+            print(&boot::reset_password(&*open(&data_dir)?, &email)?)
         }
     }
+}
+
+fn print(out: &serde_json::Value) -> Result<(), RunError> {
+    writeln!(std::io::stdout(), "{out:#}").map_err(|e| RunError::File("standard output".into(), e))
 }
 
 fn log() {
@@ -171,6 +175,7 @@ async fn run(ready: Ready) -> Result<(), RunError> {
             servers.spawn(listen::run(app.clone(), listener, tls, stopped.clone()));
         }
     }
+    servers.spawn(crate::authn::upkeep::run(app.clone(), stopped));
     crate::boot::announce(&app, &serve, &files, (&urls, login)).await?;
     let failed = wait_for_stop(&app.state).await?;
     tracing::info!("stopping: open requests may finish");

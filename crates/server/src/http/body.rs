@@ -4,7 +4,7 @@ use bulkhead_api::{ApiError, limits};
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
+use hyper::body::Body;
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 use std::fmt;
@@ -13,6 +13,11 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Memory that request bodies may take at once, in KiB.
 static MEMORY: Semaphore = Semaphore::const_new(limits::BODY_BYTES_TOTAL_MAX / 1024);
+
+/// Bytes of the body of a refused request that are read and dropped.
+const DRAINED_BYTES_MAX: usize = 256 * 1024;
+/// How long that may take.
+const DRAIN_TIME: Duration = Duration::from_secs(1);
 
 /// A body and the memory it counts against.
 pub struct Read {
@@ -25,7 +30,10 @@ pub struct Read {
 ///
 /// # Errors
 /// `TooLarge`, `TimedOut`, `Malformed` when the connection breaks, 406 for an encoded body.
-pub async fn read(headers: &HeaderMap, body: Incoming) -> Result<Read, ApiError> {
+pub async fn read(
+    headers: &HeaderMap,
+    body: impl Body<Data = Bytes> + Unpin,
+) -> Result<Read, ApiError> {
     let encoding = headers.get(CONTENT_ENCODING).map(|v| v.as_bytes());
     if encoding.is_some_and(|e| !e.eq_ignore_ascii_case(b"identity")) {
         return Err(ApiError::input("encoded request bodies are not accepted: send plain JSON"));
@@ -38,7 +46,10 @@ pub async fn read(headers: &HeaderMap, body: Incoming) -> Result<Read, ApiError>
     tokio::time::timeout(time, collect(length, body)).await.map_err(|_| ApiError::TimedOut)?
 }
 
-async fn collect(length: Option<usize>, mut body: Incoming) -> Result<Read, ApiError> {
+async fn collect(
+    length: Option<usize>,
+    mut body: impl Body<Data = Bytes> + Unpin,
+) -> Result<Read, ApiError> {
     let busy = |_| ApiError::Unavailable("too many large requests at once".into());
     let kib = |n: usize| u32::try_from(n / 1024 + 1).unwrap_or(u32::MAX);
     let first = length.unwrap_or(64 * 1024);
@@ -58,6 +69,22 @@ async fn collect(length: Option<usize>, mut body: Incoming) -> Result<Read, ApiE
         bytes.extend_from_slice(&data);
     }
     Ok(Read { bytes: bytes.freeze(), _permit: permit })
+}
+
+/// Reads what is left of the body of a refused request, so that the connection can serve the next;
+/// says whether all of it came, within a small bound.
+pub async fn drain(mut body: impl Body<Data = Bytes> + Unpin) -> bool {
+    let all = async {
+        let mut left = DRAINED_BYTES_MAX;
+        while let Some(frame) = body.frame().await {
+            let Ok(frame) = frame else { return false };
+            let length = frame.data_ref().map_or(0, Bytes::len);
+            let Some(rest) = left.checked_sub(length) else { return false };
+            left = rest;
+        }
+        true
+    };
+    tokio::time::timeout(DRAIN_TIME, all).await.unwrap_or(false)
 }
 
 /// Whether the body is said to be JSON.

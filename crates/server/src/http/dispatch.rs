@@ -17,11 +17,12 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{HeaderMap, Method, Request, Response, header};
 use http_body_util::Full;
-use hyper::body::Incoming;
+use hyper::body::Body;
 use serde_json::Value;
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 type Route = Vec<(Method, &'static Operation, Handler)>;
 
@@ -97,9 +98,9 @@ impl Routes {
 pub async fn serve(
     app: Arc<App>,
     peer: IpAddr,
-    request: Request<Incoming>,
+    request: Request<impl Body<Data = Bytes> + Unpin>,
 ) -> Response<Full<Bytes>> {
-    let (parts, incoming) = request.into_parts();
+    let (parts, mut incoming) = request.into_parts();
     let started = std::time::Instant::now();
     let id = new_uuid().to_string();
     let mut origin = Origin {
@@ -111,19 +112,23 @@ pub async fn serve(
         ..Origin::default()
     };
     let mut seen = Seen::default();
-    let work = answer(&app, peer, &parts, incoming, (&mut origin, &mut seen));
+    let work = answer(&app, peer, &parts, &mut incoming, (&mut origin, &mut seen));
     // A panic is a bug; it costs the one request and is told like any other internal error.
     let result = AssertUnwindSafe(work)
         .catch_unwind()
         .await
         .unwrap_or_else(|_| Err(ApiError::Internal("a handler panicked".into())));
-    let reply = result.unwrap_or_else(|e| {
+    let whole = result.is_ok() || body::drain(&mut incoming).await;
+    let mut reply = result.unwrap_or_else(|e| {
         record(&app, &origin, &seen, &e);
         if let ApiError::Internal(context) = &e {
             tracing::error!(request.id = %id, context, "internal error");
         }
         Reply::error(&e)
     });
+    if !whole && parts.version < http::Version::HTTP_2 {
+        reply = reply.with("connection", "close");
+    }
     log(&origin, &seen, &reply, started.elapsed());
     crate::metrics::request(seen.op, reply.status.as_u16(), started.elapsed());
     reply.into_response(&id)
@@ -159,13 +164,17 @@ fn log(origin: &Origin, seen: &Seen, reply: &Reply, took: std::time::Duration) {
 struct Seen {
     op: Option<&'static Operation>,
     org: u32,
+    /// Notifications for the event of the refusal.
+    notes: Vec<Value>,
+    /// Whether the event of the refusal is written already.
+    recorded: bool,
 }
 
 async fn answer(
     app: &Arc<App>,
     peer: IpAddr,
     parts: &http::request::Parts,
-    incoming: Incoming,
+    incoming: impl Body<Data = Bytes> + Unpin,
     (origin, seen): (&mut Origin, &mut Seen),
 ) -> Result<Reply, ApiError> {
     if parts.uri.to_string().len() > limits::URI_BYTES_MAX {
@@ -175,14 +184,17 @@ async fn answer(
     let (op, handler, params) = app.routes.find(&parts.method, &path)?;
     seen.op = Some(op);
     let authorization = text(&parts.headers, &header::AUTHORIZATION);
-    let peer = crate::authz::client_address(app, &parts.headers, peer);
+    let org = organisation(&params)?;
+    seen.org = org.unwrap_or_default();
+    let client = authz::Client::of(&parts.headers, peer);
+    let peer = authz::client_address(app, &client, org);
     origin.ip = peer.to_string();
     let mut caller = match op.access.anonymous {
         true => None,
-        false => Some(authn::identify(app, op, authorization.as_deref(), peer).await?),
+        false => {
+            Some(authenticated(app, op, authorization.as_deref(), (&client, origin, seen)).await?)
+        }
     };
-    let org = organisation(&params)?;
-    seen.org = org.unwrap_or_default();
     if let Some(c) = &mut caller {
         origin.href.clone_from(&c.href);
         origin.name.clone_from(&c.name);
@@ -212,8 +224,46 @@ async fn answer(
         respond_async,
         authorization,
         peer,
+        client,
+        recorded: AtomicBool::new(false),
     };
-    handler(&cx).await
+    let result = handler(&cx).await;
+    seen.recorded = cx.recorded.load(Ordering::Relaxed);
+    result
+}
+
+/// The caller of a request, who may call from where it does.
+async fn authenticated(
+    app: &App,
+    op: &Operation,
+    authorization: Option<&str>,
+    (client, origin, seen): (&authz::Client, &Origin, &mut Seen),
+) -> Result<Caller, ApiError> {
+    let org = Some(seen.org).filter(|o| *o != SYSTEM);
+    let caller = match authn::identify(app, op, authorization, origin).await {
+        Ok(caller) => caller,
+        Err(refused) => {
+            seen.recorded = refused.recorded;
+            seen.notes = refused.notes;
+            seen.org = refused.org.unwrap_or(seen.org);
+            return Err(refused.error);
+        }
+    };
+    if authz::address_allowed(app, &caller, client, org) {
+        return Ok(caller);
+    }
+    seen.notes.push(audit::notification(
+        "request.authentication_failed",
+        serde_json::json!({
+            "reason": "the access restriction of the account does not cover the address",
+            "account": {"href": caller.href, "name": caller.name},
+            "src_ip": origin.ip,
+        }),
+    ));
+    if org.is_none() {
+        seen.org = authn::home(app, &caller).unwrap_or_default();
+    }
+    Err(ApiError::Unauthenticated)
 }
 
 fn text(headers: &HeaderMap, name: &header::HeaderName) -> Option<String> {
@@ -250,12 +300,14 @@ fn admit(
             if caller.roles.is_empty() {
                 return Err(foreign());
             }
+            caller.orgs = vec![(org, caller.roles)];
         }
         None => {
-            caller.roles = worlds
-                .values()
-                .filter(|w| w.org != SYSTEM)
-                .flat_map(|w| authn::roles(system, w, caller).iter().collect::<Vec<_>>())
+            caller.orgs = authn::organisations(app, caller);
+            caller.roles = caller
+                .orgs
+                .iter()
+                .flat_map(|(_, roles)| roles.iter())
                 .fold(bulkhead_api::RoleSet::NONE, bulkhead_api::RoleSet::with);
         }
     }
@@ -285,6 +337,9 @@ fn json(op: &Operation, headers: &HeaderMap, bytes: &[u8]) -> Result<Value, ApiE
 /// Records a refused request in the audit trail: failed credentials and permissions always, others
 /// where the operation would have changed something.
 fn record(app: &App, origin: &Origin, seen: &Seen, e: &ApiError) {
+    if seen.recorded {
+        return;
+    }
     let changes = seen.op.is_some_and(|o| o.method != Method::GET);
     let event_type = match e {
         ApiError::Unauthenticated => "request.authentication_failed".to_owned(),
@@ -302,7 +357,7 @@ fn record(app: &App, origin: &Origin, seen: &Seen, e: &ApiError) {
         tracing::warn!("audit events of refused requests are limited to 600 a minute");
         return;
     }
-    app.state.note(org, vec![audit::refused(org, origin, now, &event_type, e)]);
+    app.state.note(org, vec![audit::refused(org, origin, now, (&event_type, &seen.notes), e)]);
 }
 
 /// `label_create` is called `label.create` in events, `labels_delete` `labels.delete`.

@@ -2,15 +2,17 @@
 
 use crate::app::App;
 use crate::authn::Caller;
+use crate::authz::Client;
 use crate::render::{Caps, View};
 use crate::txn::{Origin, Txn};
-use crate::world::{Side, World};
+use crate::world::{SYSTEM, Side, World};
 use bulkhead_api::{Action, ApiError, Operation, Role, RoleSet, operations};
 use bulkhead_ids::{Id, IdStyle, Kind, PolicyVersion};
 use bytes::Bytes;
 use serde_json::{Map, Value};
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use uuid::Uuid;
 
 /// A request that passed routing, authentication, permission and schema.
@@ -41,6 +43,10 @@ pub struct Cx {
     pub authorization: Option<String>,
     /// The client's address.
     pub peer: IpAddr,
+    /// The connection and what proxies say of the client, for what depends on an organisation.
+    pub client: Client,
+    /// Set by a handler that wrote the event of its refusal itself.
+    pub recorded: AtomicBool,
 }
 
 impl Cx {
@@ -111,6 +117,20 @@ impl Cx {
         self.caller.as_ref().map(|c| c.roles).unwrap_or_default()
     }
 
+    /// The organisation that events about the PCE itself go to: one that the caller owns, else one
+    /// where it has a role.
+    pub fn home(&self) -> Option<u32> {
+        let orgs = &self.caller.as_ref()?.orgs;
+        let owned = orgs.iter().find(|(_, roles)| roles.has(Role::Owner));
+        owned.or(orgs.first()).map(|(org, _)| *org)
+    }
+
+    /// The organisations that the caller owns.
+    pub fn owned(&self) -> impl Iterator<Item = u32> {
+        let orgs = self.caller.as_ref().map(|c| c.orgs.as_slice()).unwrap_or_default();
+        orgs.iter().filter(|(_, roles)| roles.has(Role::Owner)).map(|(org, _)| *org)
+    }
+
     /// What the caller may do with objects of a kind.
     pub fn caps(&self, kind: Kind) -> Caps {
         let roles = self.roles();
@@ -168,6 +188,10 @@ impl Cx {
             .state
             .write(self.org, &self.origin, |txn| {
                 txn.event_type = Some(event_type.to_owned());
+                // Changes of the PCE itself are told in the caller's organisation.
+                if let (SYSTEM, Some(home)) = (self.org, self.home()) {
+                    txn.event_in(home);
+                }
                 change(txn)
             })
             .await

@@ -153,7 +153,11 @@ fn new_id(txn: &mut Txn<'_>, kind: Kind, body: &Body) -> Id {
     match kind.id_style() {
         IdStyle::Singleton => Id::SINGLETON,
         IdStyle::Int => txn.world.next_id(kind),
-        IdStyle::Uuid => Id::uuid(new_uuid()),
+        // Kinds whose POST takes a `uuid` check it.
+        IdStyle::Uuid => {
+            let given = body.get("uuid").and_then(Value::as_str);
+            Id::uuid(given.and_then(|u| u.parse().ok()).unwrap_or_else(new_uuid))
+        }
         IdStyle::Text if kind == Kind::SecurityPrincipal => text("sid"),
         IdStyle::Text => text("key_id"),
     }

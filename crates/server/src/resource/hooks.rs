@@ -87,7 +87,7 @@ pub const fn hooks(kind: Kind) -> Hooks {
         Kind::WorkloadSettings => super::settings::WORKLOAD_SETTINGS_HOOKS,
         Kind::SyslogDestination => super::settings::SYSLOG_DESTINATION_HOOKS,
         Kind::TrafficCollector => super::settings::TRAFFIC_COLLECTOR_HOOKS,
-        Kind::TrustedProxyIps => super::settings::TRUSTED_PROXY_IPS_HOOKS,
+        Kind::TrustedProxyIps => super::trusted_proxies::HOOKS,
         Kind::Org => super::orgs::HOOKS,
         Kind::OptionalFeatures => super::optional_features::HOOKS,
         Kind::Event => super::events::HOOKS,

@@ -47,6 +47,11 @@ impl Query {
         self.max_results.get_or_insert(usize::MAX);
     }
 
+    /// Adds a condition that the request did not ask for.
+    pub fn also(&mut self, predicate: Predicate) {
+        self.predicates.push(predicate);
+    }
+
     /// Reads the parameters of a list of a kind.
     ///
     /// # Errors

@@ -88,9 +88,15 @@ pub fn unused(txn: &Txn<'_>, obj: &Obj) -> Result<(), ApiError> {
 }
 
 /// Whether a reference keeps its target from being deleted. Hosts come and go: a rule that names a
-/// deleted workload simply means fewer hosts.
+/// deleted workload simply means fewer hosts. Grants go with who holds them.
 pub const fn counts(target: Kind, source: Kind) -> bool {
-    !matches!((target, source), (Kind::Workload, _) | (Kind::Ven, _) | (Kind::RuleSet, _))
+    !matches!(
+        (target, source),
+        (Kind::Workload, _)
+            | (Kind::Ven, _)
+            | (Kind::RuleSet, _)
+            | (Kind::AuthSecurityPrincipal, Kind::Permission)
+    )
 }
 
 /// The refusal to delete an object that another refers to, with the token of the pair of kinds.

@@ -18,9 +18,6 @@ pub const SYSLOG_DESTINATION_HOOKS: Hooks = Hooks::NONE;
 /// What TrafficCollector adds to the common mechanism.
 pub const TRAFFIC_COLLECTOR_HOOKS: Hooks = Hooks::NONE;
 
-/// What TrustedProxyIps adds to the common mechanism.
-pub const TRUSTED_PROXY_IPS_HOOKS: Hooks = Hooks::NONE;
-
 /// Handlers of the operations that are not standard.
 pub fn handler(_id: &str) -> Option<Handler> {
     None
