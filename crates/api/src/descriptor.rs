@@ -246,7 +246,8 @@ static LOADED: LazyLock<Loaded> = LazyLock::new(load);
 fn load() -> Loaded {
     let mut out = Loaded { by_kind: Vec::new(), defs: Map::new(), errors: Vec::new() };
     out.by_kind.resize_with(Kind::ALL.len(), || None);
-    for file in FILES.files() {
+    let json = |f: &&include_dir::File<'_>| f.path().extension().is_some_and(|e| e == "json");
+    for file in FILES.files().filter(json) {
         let name = file.path().display().to_string();
         match serde_json::from_slice::<Descriptor>(file.contents()) {
             Ok(d) => match d.kind().and_then(|k| out.by_kind.get_mut(k as usize)) {

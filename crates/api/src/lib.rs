@@ -7,6 +7,7 @@
 
 pub mod access;
 pub mod descriptor;
+pub mod docs;
 pub mod error;
 pub mod limits;
 pub mod schema;
@@ -14,5 +15,6 @@ pub mod table;
 
 pub use access::{Access, Role, RoleSet};
 pub use descriptor::{Descriptor, Field, Filter, Match, Unique, descriptor, descriptors};
+pub use docs::{openapi_text, reference_docs};
 pub use error::{ApiError, ErrorItem};
 pub use table::{Action, Operation, operations};

@@ -58,6 +58,12 @@ limits! {
     IP_LIST_ENTRIES_MAX: usize = 65_536, "own decision, see capacity goals";
     /// Connections at once.
     CONNECTIONS_MAX: usize = 10_000, "own decision";
+    /// Connections at once to the metrics listener.
+    METRICS_CONNECTIONS_MAX: usize = 16, "own decision";
+    /// Rows of an asynchronous events answer.
+    EVENT_ROWS_ASYNC_MAX: usize = 100_000, "own decision: 150 MB at the average size";
+    /// Days that audit events are kept unless set otherwise.
+    EVENT_KEEP_DAYS_DEFAULT: u32 = 30, "REST API guide 25.2, settings/events";
     /// Seconds until a request's headers must be complete.
     HEADER_READ_S: u64 = 10, "own decision";
     /// Seconds until a request's body must be complete.

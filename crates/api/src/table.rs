@@ -62,6 +62,34 @@ pub struct Operation {
     pub source: String,
     /// Query parameters and their schemas.
     pub query: Vec<(String, Value)>,
+    /// What audit events call it: `resource.verb`.
+    pub event: String,
+}
+
+/// Event types that do not follow from the operation's id: operation id, event type.
+static EVENT_NAMES: &str = include_str!("../resources/event_names.txt");
+
+/// The lines of a data file, less comments and empty ones, split at blanks.
+pub(crate) fn lines(text: &'static str) -> impl Iterator<Item = Vec<&'static str>> {
+    let lines = text.lines().filter(|l| !l.starts_with('#') && !l.trim().is_empty());
+    lines.map(|l| l.split_whitespace().collect())
+}
+
+/// What events call an operation: as [`EVENT_NAMES`] says, else `<kind>.<verb>` or, for operations on
+/// many objects, `<collection>.<verb>`; else the id with a dot for its first underscore.
+fn event_name(id: &str, kind: Option<Kind>) -> String {
+    let named = lines(EVENT_NAMES).find_map(|l| match l.as_slice() {
+        [operation, event] if *operation == id => Some((*event).to_owned()),
+        _ => None,
+    });
+    let of = |k: Kind| {
+        [k.collection(), k.name()].into_iter().find_map(|noun| {
+            Some(format!("{noun}.{}", id.strip_prefix(noun)?.strip_prefix('_')?))
+        })
+    };
+    named
+        .or_else(|| kind.and_then(of))
+        .unwrap_or_else(|| id.replacen('_', ".", 1))
 }
 
 static TABLE: LazyLock<(Vec<Operation>, Vec<String>)> = LazyLock::new(build);
@@ -147,8 +175,10 @@ fn standard(kind: Kind, d: &Descriptor, action: Action) -> Option<Operation> {
         Action::Delete => (Method::DELETE, item, 204, None, None),
         Action::Custom => return None,
     };
+    let id = format!("{}_{}", kind.name(), verb(action));
     Some(Operation {
-        id: format!("{}_{}", kind.name(), verb(action)),
+        event: event_name(&id, Some(kind)),
+        id,
         method,
         path,
         access: spec.roles,
@@ -173,6 +203,7 @@ fn custom(c: &CustomOperation, kind: Option<Kind>, exposure: &str) -> Operation 
         .collect::<Vec<_>>()
         .join("/");
     Operation {
+        event: event_name(&c.id, kind),
         id: c.id.clone(),
         method: c.method.parse().unwrap_or(Method::GET),
         path,
@@ -196,5 +227,21 @@ mod tests {
     fn table_is_sound() {
         assert_eq!(super::table_errors(), &[] as &[String]);
         assert!(super::operations().len() > 50);
+    }
+
+    #[test]
+    fn events_are_named_after_the_resource() {
+        let name = |id: &str| {
+            let op = super::operations().iter().find(|o| o.id == id).unwrap();
+            op.event.as_str()
+        };
+        assert_eq!(name("label_create"), "label.create");
+        assert_eq!(name("workloads_bulk_create"), "workloads.bulk_create");
+        assert_eq!(name("pairing_key_create"), "pairing_profile.create_pairing_key");
+        assert_eq!(name("users_login"), "user.login");
+        for line in super::lines(super::EVENT_NAMES) {
+            let known = super::operations().iter().any(|o| o.id == line[0]);
+            assert!(known && line.len() == 2, "{line:?}");
+        }
     }
 }

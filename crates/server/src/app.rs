@@ -1,14 +1,18 @@
 //! The server: what requests share.
 
 use crate::authn::{LastUsed, Sessions};
+use crate::health::Node;
 use crate::http::dispatch::Routes;
 use crate::policy::versions::Objects;
 use crate::rate::Rates;
 use crate::state::State;
+use crate::tasks::Signals;
+use crate::txn::Origin;
 use crate::world::{Row, World};
 use arc_swap::ArcSwapOption;
 use bulkhead_api::ApiError;
 use bulkhead_ids::{Id, Kind};
+use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
@@ -30,6 +34,10 @@ pub struct App {
     pub password_checks: Semaphore,
     /// Organisations in which a bulk call on workloads runs.
     pub bulk: parking_lot::Mutex<std::collections::BTreeSet<u32>>,
+    /// This host.
+    pub node: Node,
+    /// Wakes background tasks.
+    pub signals: Signals,
     past: ArcSwapOption<Past>,
 }
 
@@ -42,9 +50,18 @@ struct Past {
 
 impl App {
     /// Puts the parts together.
-    pub fn new(state: Arc<State>, routes: Routes, fqdn: &str, rates: Rates) -> Self {
+    pub fn new(
+        state: Arc<State>,
+        routes: Routes,
+        fqdn: &str,
+        rates: Rates,
+        data_dir: PathBuf,
+    ) -> Self {
+        let node = Node::new(data_dir, state.clock.now());
         let sessions = Sessions::new(state.clock.now());
         Self {
+            node,
+            signals: Signals::default(),
             state,
             routes,
             fqdn: fqdn.into(),
@@ -55,6 +72,11 @@ impl App {
             bulk: parking_lot::Mutex::default(),
             past: ArcSwapOption::empty(),
         }
+    }
+
+    /// The server itself, as the actor of changes that nobody asked for.
+    pub fn origin(&self) -> Origin {
+        Origin { pce_fqdn: self.fqdn.clone(), ..Origin::default() }
     }
 
     /// The organisation with its policy objects as they were in a past version.

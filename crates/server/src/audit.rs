@@ -101,10 +101,33 @@ fn differences(org: u32, before: Option<&Val>, after: Option<&Val>) -> Value {
         if b == a {
             continue;
         }
-        let json = |v: Option<&Val>| v.map(|v| v.to_json(org, PolicyVersion::Draft));
-        out.insert(key.into(), json!({"before": json(b), "after": json(a)}));
+        out.insert(key.into(), difference(org, b, a));
     }
     out.into()
+}
+
+/// How one field differs: lists by their elements, anything else as before and after.
+fn difference(org: u32, before: Option<&Val>, after: Option<&Val>) -> Value {
+    let json = |v: &Val| v.to_json(org, PolicyVersion::Draft);
+    let list = |v: Option<&Val>| matches!(v, Some(Val::Arr(_)));
+    if !list(before) && !list(after) {
+        return json!({"before": before.map(json), "after": after.map(json)});
+    }
+    let (old, new) =
+        (before.map(Val::items).unwrap_or_default(), after.map(Val::items).unwrap_or_default());
+    // An element that still refers to the same object, but says something else of it, is updated.
+    let kept = |v: &Val, others: &[Val]| {
+        v.target().is_some_and(|t| others.iter().any(|o| o.target() == Some(t)))
+    };
+    let only = |these: &[Val], others: &[Val], updated: bool| -> Vec<Value> {
+        let differ = these.iter().filter(|v| !others.contains(v));
+        differ.filter(|v| kept(v, others) == updated).map(json).collect()
+    };
+    json!({
+        "created": only(new, old, false),
+        "deleted": only(old, new, false),
+        "updated": only(new, old, true),
+    })
 }
 
 /// What an event says beside who and when.
@@ -190,11 +213,7 @@ fn created_by(origin: &Origin) -> Value {
 
 /// The store op of an event.
 pub fn row(org: u32, origin: &Origin, now: Timestamp, event: Event) -> EventRow {
-    let status = event.http_status.unwrap_or(match origin.method.as_str() {
-        "POST" => 201,
-        "GET" => 200,
-        _ => 204,
-    });
+    let status = event.http_status.unwrap_or(origin.status);
     let action = action(origin, status);
     row_with(org, origin, now, event, action)
 }
@@ -247,4 +266,41 @@ pub fn refused(
     let (mut event, action) = refusal(origin, event_type, error.status(), &error.items());
     event.notifications.extend_from_slice(notes);
     Op::AddEvent(row_with(org, origin, now, event, action))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn val(v: Value) -> Val {
+        Val::from_json(&v)
+    }
+
+    #[test]
+    fn lists_differ_by_their_elements() {
+        let label = |n: u32| json!({"href": format!("/orgs/1/labels/{n}")});
+        let old = val(json!([label(1), label(2), {"href": "/orgs/1/labels/3", "exclusion": true}]));
+        let new =
+            val(json!([label(2), label(4), {"href": "/orgs/1/labels/3", "exclusion": false}]));
+        assert_eq!(
+            difference(1, Some(&old), Some(&new)),
+            json!({
+                "created": [label(4)],
+                "deleted": [label(1)],
+                "updated": [{"href": "/orgs/1/labels/3", "exclusion": false}],
+            })
+        );
+        assert_eq!(
+            difference(1, None, Some(&val(json!(["a"])))),
+            json!({"created": ["a"], "deleted": [], "updated": []})
+        );
+    }
+
+    #[test]
+    fn other_fields_differ_as_a_whole() {
+        assert_eq!(
+            difference(1, None, Some(&val(json!({"a": 1})))),
+            json!({"before": null, "after": {"a": 1}})
+        );
+    }
 }

@@ -195,8 +195,30 @@ fn fill(txn: &mut Txn<'_>, owner: &str) -> Result<(), ApiError> {
         let network = builtin(json!({"name": name, "data_center": name, "managed_by": "system"}));
         crud::create(txn, Kind::Network, None, network)?;
     }
+    local_syslog(txn)?;
     grants(txn, owner)?;
     crate::policy::provision_all(txn, "Built-in objects")
+}
+
+/// The destination that is always there: the log of this host.
+fn local_syslog(txn: &mut Txn<'_>) -> Result<(), ApiError> {
+    let body = object(json!({
+        "pce_scope": [],
+        "type": "local_syslog",
+        "description": "Local",
+        "audit_event_logger": {
+            "configuration_event_included": true,
+            "system_event_included": true,
+            "min_severity": "informational",
+        },
+        "traffic_event_logger": {
+            "traffic_flow_allowed_event_included": false,
+            "traffic_flow_potentially_blocked_event_included": false,
+            "traffic_flow_blocked_event_included": false,
+        },
+        "node_status_logger": {"node_status_included": false},
+    }));
+    crud::create(txn, Kind::SyslogDestination, None, body).map(|_| ())
 }
 
 fn label_dimensions(txn: &mut Txn<'_>) -> Result<(), ApiError> {

@@ -154,7 +154,8 @@ fn prepare(mut serve: Serve) -> Result<Ready, RunError> {
     let tls = TlsAcceptor::from(files.server_config()?);
     let login = boot::ensure(&state)?;
     let rate = serve.rate_limit.unwrap_or(limits::RATE_PER_MINUTE_DEFAULT);
-    let app = Arc::new(App::new(state, dispatch::Routes::build()?, &host, Rates::new(rate)));
+    let (routes, rates) = (dispatch::Routes::build()?, Rates::new(rate));
+    let app = Arc::new(App::new(state, routes, &host, rates, serve.data_dir.clone()));
     Ok(Ready { serve, app, files, tls, login })
 }
 
@@ -163,6 +164,7 @@ async fn run(ready: Ready) -> Result<(), RunError> {
     let https = bind(serve.https).await?;
     let http = bind(serve.http).await?;
     let agent = bind(serve.agent).await?;
+    let metrics = bind(serve.metrics).await?;
     let url = |scheme: &str, l: &Option<(TcpListener, SocketAddr)>| {
         l.as_ref().map(|(_, a)| format!("{scheme}://{a}"))
     };
@@ -175,12 +177,18 @@ async fn run(ready: Ready) -> Result<(), RunError> {
             servers.spawn(listen::run(app.clone(), listener, tls, stopped.clone()));
         }
     }
+    if let Some((listener, addr)) = metrics {
+        tracing::info!(metrics.url = format!("http://{addr}/metrics"), "metrics");
+        servers.spawn(crate::metrics::run(app.clone(), listener, stopped.clone()));
+    }
+    let mut tasks = crate::tasks::start(&app, &stopped);
     servers.spawn(crate::authn::upkeep::run(app.clone(), stopped));
     crate::boot::announce(&app, &serve, &files, (&urls, login)).await?;
     let failed = wait_for_stop(&app.state).await?;
     tracing::info!("stopping: open requests may finish");
     stop.send_replace(true);
     while servers.join_next().await.is_some() {}
+    while tasks.join_next().await.is_some() {}
     if failed { Err(RunError::Unsure) } else { Ok(()) }
 }
 

@@ -8,6 +8,8 @@
 
 use crate::clock::Clock;
 use crate::doc::Val;
+use crate::metrics::Metrics;
+use crate::resource::events;
 use crate::txn::{Origin, Txn};
 use crate::world::{Obj, Row, World};
 use arc_swap::ArcSwap;
@@ -39,6 +41,8 @@ pub struct State {
     pub store: Arc<dyn Store>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
+    /// What is counted.
+    pub metrics: Metrics,
     published: ArcSwap<Worlds>,
     heads: Mutex<BTreeMap<u32, World>>,
     queue: mpsc::SyncSender<Waiting>,
@@ -58,6 +62,7 @@ impl State {
         let state = Arc::new(Self {
             store,
             clock,
+            metrics: Metrics::default(),
             published: ArcSwap::from_pointee(published),
             heads: Mutex::new(heads),
             queue,
@@ -138,7 +143,12 @@ impl State {
         let head = heads.get(&org).ok_or(ApiError::NotFound)?;
         let mut txn = Txn::new(head.clone(), origin, self.clock.now());
         let out = change(&mut txn)?;
-        let (mut world, ops) = txn.finish(head);
+        let (mut world, mut ops) = txn.finish(head);
+        let severity_of = |org: u32| match org == world.org {
+            true => events::min_severity(&world),
+            false => heads.get(&org).map(events::min_severity).unwrap_or_default(),
+        };
+        ops.retain(|op| events::recorded(op, severity_of));
         if ops.is_empty() {
             return Ok((out, Arc::new(world), None));
         }
@@ -155,10 +165,14 @@ impl State {
     }
 
     /// Writes audit events that belong to no change (refused requests); nobody waits for them.
-    pub fn note(&self, org: u32, ops: Vec<Op>) {
+    pub fn note(&self, org: u32, mut ops: Vec<Op>) {
         let (done, _) = oneshot::channel();
         let mut heads = self.heads.lock();
         let Some(head) = heads.get_mut(&org) else { return };
+        ops.retain(|op| events::recorded(op, |_| events::min_severity(head)));
+        if ops.is_empty() {
+            return;
+        }
         let changes = ChangeSet { org, expected_revision: Some(head.revision), ops };
         let mut world = head.clone();
         world.revision += 1;
@@ -186,7 +200,9 @@ impl State {
             sets.push(w.changes);
             waiters.push(w.done);
         }
+        let started = std::time::Instant::now();
         let result = self.store.commit(&sets);
+        self.metrics.commit(sets.len(), started.elapsed(), result.is_ok());
         let answer = match &result {
             Ok(()) => {
                 self.published.rcu(|old| {

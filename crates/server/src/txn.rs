@@ -27,6 +27,8 @@ pub struct Origin {
     pub method: String,
     /// The client's address.
     pub ip: String,
+    /// The status that success answers; 0 without a request.
+    pub status: u16,
     /// The request's id.
     pub request_id: String,
     /// The name of this PCE.

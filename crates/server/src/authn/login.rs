@@ -382,7 +382,7 @@ fn complete(system: &World, mut account: Value, orgs: Value, (user, token): (&st
         map.insert("auth_username".into(), user.into());
         map.insert("session_token".into(), token.into());
         map.insert("inactivity_expiration_minutes".into(), sessions::idle_minutes(system).into());
-        map.insert("product_version".into(), product_version());
+        map.insert("product_version".into(), crate::resource::system::product_version());
         map.insert("orgs".into(), orgs);
     }
     account
@@ -425,17 +425,6 @@ fn orgs_of(cx: &Cx, system: &World, account: Account, (href, name): (&str, &str)
         }));
     }
     out.into()
-}
-
-/// The version as the login answer shows it.
-fn product_version() -> Value {
-    json!({
-        "version": "25.4.0",
-        "build": 1,
-        "long_display": "25.4.0-1",
-        "short_display": "25.4.0",
-        "product_name": "asp",
-    })
 }
 
 async fn logout(cx: &Cx) -> Result<Reply, ApiError> {

@@ -12,7 +12,7 @@ use crate::clock::new_uuid;
 use crate::txn::Origin;
 use crate::world::SYSTEM;
 use bulkhead_api::{ApiError, Operation, limits, operations};
-use bulkhead_ids::Id;
+use bulkhead_ids::{Id, Kind};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{HeaderMap, Method, Request, Response, header};
@@ -130,7 +130,8 @@ pub async fn serve(
         reply = reply.with("connection", "close");
     }
     log(&origin, &seen, &reply, started.elapsed());
-    crate::metrics::request(seen.op, reply.status.as_u16(), started.elapsed());
+    let operation = seen.op.map_or("none", |o| o.id.as_str());
+    app.state.metrics.request(operation, reply.status.as_u16(), started.elapsed());
     reply.into_response(&id)
 }
 
@@ -183,8 +184,9 @@ async fn answer(
     let path = path::normalise(parts.uri.path()).ok_or(ApiError::NotFound)?;
     let (op, handler, params) = app.routes.find(&parts.method, &path)?;
     seen.op = Some(op);
+    origin.status = op.status;
     let authorization = text(&parts.headers, &header::AUTHORIZATION);
-    let org = organisation(&params)?;
+    let org = organisation(op, &params)?;
     seen.org = org.unwrap_or_default();
     let client = authz::Client::of(&parts.headers, peer);
     let peer = authz::client_address(app, &client, org);
@@ -271,8 +273,9 @@ fn text(headers: &HeaderMap, name: &header::HeaderName) -> Option<String> {
 }
 
 /// The organisation that the path names.
-fn organisation(params: &[(String, String)]) -> Result<Option<u32>, ApiError> {
-    let Some((_, s)) = params.iter().find(|(k, _)| k == "org") else { return Ok(None) };
+fn organisation(op: &Operation, params: &[(String, String)]) -> Result<Option<u32>, ApiError> {
+    let name = if op.kind == Some(Kind::Org) { "id" } else { "org" };
+    let Some((_, s)) = params.iter().find(|(k, _)| k == name) else { return Ok(None) };
     match s.parse::<u32>() {
         Ok(n) if n > 0 && !s.starts_with(['0', '+']) => Ok(Some(n)),
         _ => Err(ApiError::NotFound),
@@ -346,7 +349,7 @@ fn record(app: &App, origin: &Origin, seen: &Seen, e: &ApiError) {
         ApiError::Forbidden(_) => "request.authorization_failed".to_owned(),
         ApiError::Internal(_) => "request.internal_server_error".to_owned(),
         ApiError::Invalid(_) if changes => match seen.op {
-            Some(op) => event_name(op),
+            Some(op) => op.event.clone(),
             None => return,
         },
         _ => return,
@@ -358,15 +361,4 @@ fn record(app: &App, origin: &Origin, seen: &Seen, e: &ApiError) {
         return;
     }
     app.state.note(org, vec![audit::refused(org, origin, now, (&event_type, &seen.notes), e)]);
-}
-
-/// `label_create` is called `label.create` in events, `labels_delete` `labels.delete`.
-pub fn event_name(op: &Operation) -> String {
-    let verb = |k: bulkhead_ids::Kind| {
-        [k.collection(), k.name()].into_iter().find_map(|noun| {
-            let verb = op.id.strip_prefix(noun)?.strip_prefix('_')?;
-            Some(format!("{noun}.{verb}"))
-        })
-    };
-    op.kind.and_then(verb).unwrap_or_else(|| op.id.replacen('_', ".", 1))
 }

@@ -8,13 +8,14 @@ use super::{Cx, Handler, Reply};
 use crate::clock::{new_uuid, wire_time};
 use crate::doc::Val;
 use crate::txn::Txn;
-use crate::world::Obj;
-use bulkhead_api::{ApiError, limits};
-use bulkhead_ids::{Id, Kind};
+use crate::world::{Obj, Side, World};
+use bulkhead_api::{ApiError, Role, limits};
+use bulkhead_ids::{Id, Kind, PolicyVersion};
 use bulkhead_store::Op;
 use bytes::Bytes;
 use http::StatusCode;
 use serde_json::{Value, json};
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// Handlers of the operations that are not standard.
@@ -32,42 +33,45 @@ pub fn handler(id: &str) -> Option<Handler> {
 /// 406 where the list itself would be refused.
 pub async fn start(cx: &Cx) -> Result<Reply, ApiError> {
     let kind = cx.op.kind.ok_or(ApiError::NotFound)?;
-    let id = new_uuid();
     let world = cx.world().await?;
     let mut query = query(cx, &world, kind)?;
     query.unlimited();
     let parent = parent(cx, &world, kind)?;
+    // The job reads the world of the request, as a synchronous answer would have.
+    let body = page(cx, &world, &query, parent)?.0.body;
+    start_with(cx, async { Ok(body) }).await
+}
+
+/// Starts a job that makes a body, and answers 202 once the job is durable.
+///
+/// # Errors
+/// `TooMany` while the organisation has too many jobs.
+pub async fn start_with(
+    cx: &Cx,
+    body: impl Future<Output = Result<Bytes, ApiError>> + Send + 'static,
+) -> Result<Reply, ApiError> {
+    let id = new_uuid();
     if cx.world.count(Kind::Job) >= limits::JOBS_MAX {
         return Err(ApiError::TooMany(60));
     }
     let job = job(cx, "pending", &json!({}));
     cx.app.state.write(cx.org, &cx.origin, |txn| put(txn, id, &job)).await?;
-    // The answer is made before it is waited for: 202 is sent once the job is durable, and the job
-    // reads the world of the request, as a synchronous answer would have.
-    let body = page(cx, &world, &query, parent)?.0.body;
     let (app, org, origin) = (cx.app.clone(), cx.org, cx.origin.clone());
     let datafile = new_uuid();
-    let done = self::job(cx, "done", &json!({"href": format!("/orgs/{org}/datafiles/{datafile}")}));
+    let done = self::job(cx, "done", &json!({"href": datafile_href(org, datafile)}));
     tokio::spawn(async move {
-        let packed = tokio::task::spawn_blocking(move || zstd::encode_all(body.as_ref(), 1)).await;
-        let result = match packed {
-            Ok(Ok(packed)) => {
+        let result = match packed(body).await {
+            Ok(packed) => {
                 let change = |txn: &mut Txn<'_>| finish(txn, id, datafile, (&done, packed));
                 app.state.write(org, &origin, change).await.map(|_| ())
             }
-            _ => Err(ApiError::Internal("the result could not be packed".into())),
+            Err(e) => Err(e),
         };
-        if let Err(e) = result {
-            tracing::error!(job = %id, error = %e, "job failed");
-            let failed = json!({"message": "the result could not be stored: ask again"});
-            let mut done = done;
-            if let Value::Object(map) = &mut done {
-                map.insert("status".into(), "failed".into());
-                map.insert("result".into(), failed);
-            }
-            if app.state.write(org, &origin, |txn| put(txn, id, &done)).await.is_err() {
-                tracing::error!(job = %id, "job could not be marked failed");
-            }
+        let Err(e) = result else { return };
+        tracing::error!(job = %id, error = ?e, "job failed");
+        let failed = failed(done, "the result could not be made or stored: ask again");
+        if app.state.write(org, &origin, |txn| put(txn, id, &failed)).await.is_err() {
+            tracing::error!(job = %id, "job could not be marked failed");
         }
     });
     Ok(Reply::text(StatusCode::ACCEPTED, Bytes::new())
@@ -75,9 +79,29 @@ pub async fn start(cx: &Cx) -> Result<Reply, ApiError> {
         .with("retry-after", limits::JOB_RETRY_AFTER_S))
 }
 
+async fn packed(body: impl Future<Output = Result<Bytes, ApiError>>) -> Result<Vec<u8>, ApiError> {
+    let body = body.await?;
+    let packed = tokio::task::spawn_blocking(move || zstd::encode_all(body.as_ref(), 1)).await;
+    let packed = packed.map_err(|e| ApiError::Internal(e.to_string()))?;
+    packed.map_err(|e| ApiError::Internal(e.to_string()))
+}
+
+/// The same job, ended without a result.
+fn failed(mut job: Value, message: &str) -> Value {
+    if let Value::Object(map) = &mut job {
+        map.insert("status".into(), "failed".into());
+        map.insert("result".into(), json!({"message": message}));
+    }
+    job
+}
+
+fn datafile_href(org: u32, id: Uuid) -> String {
+    format!("/orgs/{org}/datafiles/{id}")
+}
+
 fn job(cx: &Cx, status: &str, result: &Value) -> Value {
     let now = wire_time(cx.app.state.clock.now());
-    json!({
+    let mut job = json!({
         "job_type": ":illumio/async_requests",
         "description": cx.origin.endpoint,
         "status": status,
@@ -85,8 +109,11 @@ fn job(cx: &Cx, status: &str, result: &Value) -> Value {
         "requested_at": now,
         "requested_by": {"href": cx.origin.href},
         "created_by": {"href": cx.origin.href},
-        "terminated_at": if status == "pending" { Value::Null } else { now.clone().into() },
-    })
+    });
+    if let (Value::Object(map), true) = (&mut job, status != "pending") {
+        map.insert("terminated_at".into(), now.into());
+    }
+    job
 }
 
 fn put(txn: &mut Txn<'_>, id: Uuid, job: &Value) -> Result<(), ApiError> {
@@ -111,9 +138,16 @@ fn finish(
 /// The result of a job.
 ///
 /// # Errors
-/// `NotFound` when it does not exist or was swept.
+/// `NotFound` when it does not exist or was swept; `Forbidden` for all but owners, admins and who
+/// asked for the job.
 pub async fn datafile(cx: &Cx) -> Result<Reply, ApiError> {
     let id = cx.id(Kind::Datafile, "id")?;
+    let filename = cx.query("filename").map(file_name).transpose()?;
+    let job = job_of(&cx.world, id).ok_or(ApiError::NotFound)?;
+    let above = cx.roles().has(Role::Owner) || cx.roles().has(Role::Admin);
+    if !above && !asked_by(cx, job) {
+        return Err(ApiError::Forbidden("only who asked for the job may read its result".into()));
+    }
     let (store, org) = (cx.app.state.store.clone(), cx.org);
     let body = tokio::task::spawn_blocking(move || {
         let packed = store.blob(org, id).map_err(|e| ApiError::Unavailable(e.to_string()))?;
@@ -122,7 +156,43 @@ pub async fn datafile(cx: &Cx) -> Result<Reply, ApiError> {
     })
     .await
     .map_err(|e| ApiError::Internal(e.to_string()))??;
-    Ok(Reply::ok(body))
+    let reply = Reply::ok(body);
+    Ok(match filename {
+        Some(name) => reply.with("content-disposition", format!("attachment; filename=\"{name}\"")),
+        None => reply,
+    })
+}
+
+/// A file name that can stand in a header and in a folder.
+fn file_name(s: &str) -> Result<&str, ApiError> {
+    let bad = |c: char| c.is_control() || matches!(c, '/' | '\\' | '"');
+    if s.is_empty() || s.len() > limits::NAME_CHARS_MAX || s.contains(bad) || !s.is_ascii() {
+        return Err(ApiError::input("`filename` is a plain ASCII name without path"));
+    }
+    Ok(s)
+}
+
+/// The job whose result a datafile is.
+fn job_of(world: &World, datafile: Id) -> Option<&Arc<Obj>> {
+    world.objects(Side::Draft, Kind::Job).find(|j| datafile_of(j) == Some(datafile))
+}
+
+fn datafile_of(job: &Obj) -> Option<Id> {
+    match job.doc.get("result")?.target()? {
+        (Kind::Datafile, id) => Some(id),
+        _ => None,
+    }
+}
+
+fn asked_by(cx: &Cx, job: &Obj) -> bool {
+    let by = job.doc.get("requested_by");
+    let href = by.and_then(|b| match b.target() {
+        Some((kind, id)) => {
+            Some(crate::doc::href(cx.org, PolicyVersion::Draft, kind, id).to_string())
+        }
+        None => b.str("href").map(str::to_owned),
+    });
+    href.is_some_and(|h| h == cx.origin.href)
 }
 
 /// Deletes a job: by owner, admin, or who asked for it.
@@ -132,35 +202,53 @@ pub async fn datafile(cx: &Cx) -> Result<Reply, ApiError> {
 pub async fn delete(cx: &Cx) -> Result<Reply, ApiError> {
     let id = cx.id(Kind::Job, "id")?;
     let job = cx.world.get(Kind::Job, id).ok_or(ApiError::NotFound)?;
-    let by = job.doc.get("requested_by").and_then(|b| b.str("href").map(str::to_owned));
-    let by = by.or_else(|| {
-        let (kind, id) = job.doc.get("requested_by")?.target()?;
-        Some(crate::doc::href(cx.org, bulkhead_ids::PolicyVersion::Draft, kind, id).to_string())
-    });
-    let own = by.is_some_and(|b| b == cx.origin.href);
+    let own = asked_by(cx, job);
     if !own && !cx.op.access.roles.meets(cx.roles()) {
         return Err(ApiError::Forbidden("only who asked for the job may delete it".into()));
     }
-    cx.write("job.delete", |txn| {
+    let datafile = datafile_of(job);
+    cx.write(&cx.op.event, |txn| {
         txn.remove(Kind::Job, id);
+        drop_datafile(txn, datafile);
         Ok(())
     })
     .await?;
     Ok(Reply::no_content())
 }
 
-/// The event of jobs that are dropped after their time: none; they are no deeds of anybody.
-pub fn sweep(txn: &mut Txn<'_>, older_than: &str) {
-    let old: Vec<Id> = txn
-        .world
-        .rows(Kind::Job)
-        .filter(|(_, r)| {
-            let asked = r.draft.as_ref().and_then(|o| o.doc.str("requested_at"));
-            asked.is_some_and(|t| t < older_than)
-        })
-        .map(|(id, _)| id)
-        .collect();
-    for id in old {
-        txn.remove(Kind::Job, id);
+fn drop_datafile(txn: &mut Txn<'_>, id: Option<Id>) {
+    let org = txn.world.org;
+    if let Some(id) = id {
+        txn.op(Op::DeleteBlob { org, id });
+    }
+}
+
+/// Jobs to drop, asked for before `old`; and jobs to fail, which a restart at `started` cut off.
+fn stale(world: &World, old: &str, started: &str) -> (Vec<Arc<Obj>>, Vec<Arc<Obj>>) {
+    let before = |o: &Obj, time: &str| o.doc.str("requested_at").is_some_and(|t| t < time);
+    let open = |o: &Obj| matches!(o.doc.str("status"), Some("pending" | "running"));
+    let (dropped, kept): (Vec<_>, Vec<_>) =
+        world.objects(Side::Draft, Kind::Job).cloned().partition(|o| before(o, old));
+    (dropped, kept.into_iter().filter(|o| open(o) && before(o, started)).collect())
+}
+
+/// Whether [`sweep`] has anything to do.
+pub fn needs_sweep(world: &World, old: &str, started: &str) -> bool {
+    let (dropped, cut_off) = stale(world, old, started);
+    !dropped.is_empty() || !cut_off.is_empty()
+}
+
+/// Drops jobs after their time, with their results, and fails those that a restart cut off. No
+/// event: these are no deeds of anybody.
+pub fn sweep(txn: &mut Txn<'_>, old: &str, started: &str) {
+    let (dropped, cut_off) = stale(&txn.world, old, started);
+    for job in dropped {
+        txn.remove(Kind::Job, job.id);
+        drop_datafile(txn, datafile_of(&job));
+    }
+    for job in cut_off {
+        let doc = Value::Object(crate::resource::crud::document(txn.world.org, &job));
+        let doc = failed(doc, "the server was restarted meanwhile: ask again");
+        txn.save(Obj::new(Kind::Job, job.id, None, Val::from_json(&doc)));
     }
 }

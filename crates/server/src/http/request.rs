@@ -175,7 +175,7 @@ impl Cx {
     }
 
     /// Changes the organisation of the path and waits until that is durable; the event of the
-    /// change is named.
+    /// change is named, as a rule `&cx.op.event`.
     ///
     /// # Errors
     /// Those of the change.

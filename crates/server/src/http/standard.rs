@@ -101,7 +101,7 @@ async fn create(cx: &Cx) -> Result<Reply, ApiError> {
     cx.draft_only()?;
     let kind = kind(cx)?;
     let (obj, world) = cx
-        .write(&format!("{}.create", kind.name()), |txn| {
+        .write(&cx.op.event, |txn| {
             let parent = parent(cx, &txn.world, kind)?;
             let obj = crud::create(txn, kind, parent, cx.object())?;
             Ok(obj)
@@ -118,10 +118,14 @@ pub fn created(cx: &Cx, world: &World, obj: &Obj) -> Result<Reply, ApiError> {
     Ok(Reply::text(StatusCode::CREATED, body))
 }
 
-async fn update(cx: &Cx) -> Result<Reply, ApiError> {
+/// PUT of one object.
+///
+/// # Errors
+/// Those of [`crud::update`].
+pub async fn update(cx: &Cx) -> Result<Reply, ApiError> {
     cx.draft_only()?;
     let kind = kind(cx)?;
-    cx.write(&format!("{}.update", kind.name()), |txn| {
+    cx.write(&cx.op.event, |txn| {
         let old = draft(cx, &txn.world, kind)?;
         crud::update(txn, &old, cx.object()).map(|_| ())
     })
@@ -132,7 +136,7 @@ async fn update(cx: &Cx) -> Result<Reply, ApiError> {
 async fn delete(cx: &Cx) -> Result<Reply, ApiError> {
     cx.draft_only()?;
     let kind = kind(cx)?;
-    cx.write(&format!("{}.delete", kind.name()), |txn| {
+    cx.write(&cx.op.event, |txn| {
         let old = draft(cx, &txn.world, kind)?;
         crud::delete(txn, &old)
     })
