@@ -54,23 +54,26 @@ pub async fn start_with(
     if cx.world.count(Kind::Job) >= limits::JOBS_MAX {
         return Err(ApiError::TooMany(60));
     }
-    let job = job(cx, "pending", &json!({}));
+    let job = job(cx);
     cx.app.state.write(cx.org, &cx.origin, |txn| put(txn, id, &job)).await?;
     let (app, org, origin) = (cx.app.clone(), cx.org, cx.origin.clone());
     let datafile = new_uuid();
-    let done = self::job(cx, "done", &json!({"href": datafile_href(org, datafile)}));
     tokio::spawn(async move {
         let result = match packed(body).await {
             Ok(packed) => {
-                let change = |txn: &mut Txn<'_>| finish(txn, id, datafile, (&done, packed));
+                let change = |txn: &mut Txn<'_>| finish(txn, id, datafile, packed);
                 app.state.write(org, &origin, change).await.map(|_| ())
             }
             Err(e) => Err(e),
         };
         let Err(e) = result else { return };
         tracing::error!(job = %id, error = ?e, "job failed");
-        let failed = failed(done, "the result could not be made or stored: ask again");
-        if app.state.write(org, &origin, |txn| put(txn, id, &failed)).await.is_err() {
+        let result = json!({"message": "the result could not be made or stored: ask again"});
+        let change = |txn: &mut Txn<'_>| {
+            end(txn, Id::uuid(id), "failed", result);
+            Ok(())
+        };
+        if app.state.write(org, &origin, change).await.is_err() {
             tracing::error!(job = %id, "job could not be marked failed");
         }
     });
@@ -86,34 +89,35 @@ async fn packed(body: impl Future<Output = Result<Bytes, ApiError>>) -> Result<V
     packed.map_err(|e| ApiError::Internal(e.to_string()))
 }
 
-/// The same job, ended without a result.
-fn failed(mut job: Value, message: &str) -> Value {
-    if let Value::Object(map) = &mut job {
-        map.insert("status".into(), "failed".into());
-        map.insert("result".into(), json!({"message": message}));
-    }
-    job
+/// Ends a job; says whether it was still there and open.
+fn end(txn: &mut Txn<'_>, id: Id, status: &str, result: Value) -> bool {
+    let Some(job) = txn.world.get(Kind::Job, id).filter(|j| open(j)).cloned() else { return false };
+    let mut doc = crate::resource::crud::document(txn.world.org, &job);
+    doc.insert("status".into(), status.into());
+    doc.insert("result".into(), result);
+    doc.insert("terminated_at".into(), txn.time().into());
+    txn.save(Obj::new(Kind::Job, id, None, Val::from_json(&doc.into())));
+    true
+}
+
+fn open(job: &Obj) -> bool {
+    matches!(job.doc.str("status"), Some("pending" | "running"))
 }
 
 fn datafile_href(org: u32, id: Uuid) -> String {
     format!("/orgs/{org}/datafiles/{id}")
 }
 
-fn job(cx: &Cx, status: &str, result: &Value) -> Value {
-    let now = wire_time(cx.app.state.clock.now());
-    let mut job = json!({
+fn job(cx: &Cx) -> Value {
+    json!({
         "job_type": ":illumio/async_requests",
         "description": cx.origin.endpoint,
-        "status": status,
-        "result": result,
-        "requested_at": now,
+        "status": "pending",
+        "result": {},
+        "requested_at": wire_time(cx.app.state.clock.now()),
         "requested_by": {"href": cx.origin.href},
         "created_by": {"href": cx.origin.href},
-    });
-    if let (Value::Object(map), true) = (&mut job, status != "pending") {
-        map.insert("terminated_at".into(), now.into());
-    }
-    job
+    })
 }
 
 fn put(txn: &mut Txn<'_>, id: Uuid, job: &Value) -> Result<(), ApiError> {
@@ -121,17 +125,14 @@ fn put(txn: &mut Txn<'_>, id: Uuid, job: &Value) -> Result<(), ApiError> {
     Ok(())
 }
 
-fn finish(
-    txn: &mut Txn<'_>,
-    id: Uuid,
-    datafile: Uuid,
-    (job, body): (&Value, Vec<u8>),
-) -> Result<(), ApiError> {
-    put(txn, id, job)?;
-    let keep_us = i64::from(limits::DATAFILE_KEEP_H) * 3_600_000_000;
-    let expires_us = txn.now.as_microsecond() + keep_us;
+/// Ends a job with its result; a job that was deleted meanwhile stays so.
+fn finish(txn: &mut Txn<'_>, id: Uuid, datafile: Uuid, body: Vec<u8>) -> Result<(), ApiError> {
     let org = txn.world.org;
-    txn.op(Op::PutBlob { org, id: Id::uuid(datafile), expires_us, body: body.into() });
+    if end(txn, Id::uuid(id), "done", json!({"href": datafile_href(org, datafile)})) {
+        let keep_us = i64::from(limits::DATAFILE_KEEP_H) * 3_600_000_000;
+        let expires_us = txn.now.as_microsecond() + keep_us;
+        txn.op(Op::PutBlob { org, id: Id::uuid(datafile), expires_us, body: body.into() });
+    }
     Ok(())
 }
 
@@ -226,7 +227,6 @@ fn drop_datafile(txn: &mut Txn<'_>, id: Option<Id>) {
 /// Jobs to drop, asked for before `old`; and jobs to fail, which a restart at `started` cut off.
 fn stale(world: &World, old: &str, started: &str) -> (Vec<Arc<Obj>>, Vec<Arc<Obj>>) {
     let before = |o: &Obj, time: &str| o.doc.str("requested_at").is_some_and(|t| t < time);
-    let open = |o: &Obj| matches!(o.doc.str("status"), Some("pending" | "running"));
     let (dropped, kept): (Vec<_>, Vec<_>) =
         world.objects(Side::Draft, Kind::Job).cloned().partition(|o| before(o, old));
     (dropped, kept.into_iter().filter(|o| open(o) && before(o, started)).collect())
@@ -247,8 +247,7 @@ pub fn sweep(txn: &mut Txn<'_>, old: &str, started: &str) {
         drop_datafile(txn, datafile_of(&job));
     }
     for job in cut_off {
-        let doc = Value::Object(crate::resource::crud::document(txn.world.org, &job));
-        let doc = failed(doc, "the server was restarted meanwhile: ask again");
-        txn.save(Obj::new(Kind::Job, job.id, None, Val::from_json(&doc)));
+        let result = json!({"message": "the server was restarted meanwhile: ask again"});
+        end(txn, job.id, "failed", result);
     }
 }
