@@ -83,13 +83,11 @@ fn event_name(id: &str, kind: Option<Kind>) -> String {
         _ => None,
     });
     let of = |k: Kind| {
-        [k.collection(), k.name()].into_iter().find_map(|noun| {
-            Some(format!("{noun}.{}", id.strip_prefix(noun)?.strip_prefix('_')?))
-        })
+        [k.collection(), k.name()]
+            .into_iter()
+            .find_map(|noun| Some(format!("{noun}.{}", id.strip_prefix(noun)?.strip_prefix('_')?)))
     };
-    named
-        .or_else(|| kind.and_then(of))
-        .unwrap_or_else(|| id.replacen('_', ".", 1))
+    named.or_else(|| kind.and_then(of)).unwrap_or_else(|| id.replacen('_', ".", 1))
 }
 
 static TABLE: LazyLock<(Vec<Operation>, Vec<String>)> = LazyLock::new(build);
