@@ -361,6 +361,9 @@ mod tests {
         assert_eq!(stored, text.as_bytes());
         assert_eq!(val.get("b").and_then(Val::target), Some((Kind::Label, Id::int(3))));
         let active = val.get("d").map(|d| d.to_json(7, PolicyVersion::Active));
-        assert_eq!(active, Some(serde_json::json!({"href": "/orgs/7/sec_policy/active/services/9"})));
+        assert_eq!(
+            active,
+            Some(serde_json::json!({"href": "/orgs/7/sec_policy/active/services/9"}))
+        );
     }
 }

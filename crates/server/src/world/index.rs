@@ -137,10 +137,8 @@ fn sorted<T: Ord + Send, C: FromIterator<T>>(mut parts: Vec<T>) -> C {
 impl Index {
     /// The index of rows, made on all cores.
     pub(super) fn of(rows: &[(Kind, Id, Row)]) -> Self {
-        let parts = rows
-            .par_iter()
-            .fold(Parts::default, Parts::add)
-            .reduce(Parts::default, Parts::join);
+        let parts =
+            rows.par_iter().fold(Parts::default, Parts::add).reduce(Parts::default, Parts::join);
         let pending = rows.iter().filter_map(|(k, i, r)| Some(((*k, *i), r.pending?)));
         let ((draft_refs, active_refs), (unique, (external, children))) = rayon::join(
             || rayon::join(|| sorted(parts.draft_refs), || sorted(parts.active_refs)),
