@@ -47,6 +47,17 @@ impl Client {
         Self { org, ..self.clone() }
     }
 
+    /// The same credential at another server; `base` is scheme, host and port.
+    #[must_use]
+    pub fn at(&self, base: &str) -> Self {
+        Self { base: base.to_owned(), ..self.clone() }
+    }
+
+    /// The `Authorization` header, if there is one.
+    pub fn authorization(&self) -> Option<&str> {
+        self.authorization.as_deref()
+    }
+
     /// The server's scheme, host and port.
     pub fn base(&self) -> &str {
         &self.base
@@ -164,7 +175,6 @@ impl Reply {
 
     /// Fails the test unless the status is the expected one.
     #[track_caller]
-    #[must_use]
     pub fn expect(self, status: u16) -> Self {
         assert_eq!(self.status, status, "unexpected status; body: {}", self.text);
         self

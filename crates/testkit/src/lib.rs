@@ -10,8 +10,14 @@
     reason = "a helper of tests fails the test that uses it"
 )]
 
+pub mod cases;
 mod client;
+pub mod collections;
+mod rng;
 mod server;
+pub mod stage;
+pub mod template;
 
 pub use client::{Client, Reply};
+pub use rng::Rng;
 pub use server::{Home, Launch, Server, run};

@@ -286,8 +286,10 @@ pub fn run(bin: impl AsRef<Path>, args: &[&str]) -> Output {
         .expect("the program can be started")
 }
 
-/// The last 30 lines.
+/// The last lines, cut to what a person reads.
 fn tail(log: &str) -> String {
-    let lines: Vec<&str> = log.lines().collect();
-    lines.get(lines.len().saturating_sub(30)..).unwrap_or_default().join("\n")
+    let mut lines: Vec<String> =
+        log.lines().rev().take(12).map(|l| l.chars().take(300).collect()).collect();
+    lines.reverse();
+    lines.join("\n")
 }
