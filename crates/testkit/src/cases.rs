@@ -49,9 +49,17 @@ pub struct Step {
     /// Names for later steps: a JSON pointer into the body, or `header:name`.
     #[serde(default)]
     pub save: BTreeMap<String, String>,
+    /// Whether another organisation's objects in the body must be refused: not where the body names
+    /// objects that are looked up in another way.
+    #[serde(default = "yes")]
+    pub foreign: bool,
     /// Times to send the request again, 50 ms apart, while the answer is not as it must be.
     #[serde(default)]
     pub retries: u32,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 /// Whose credentials a step sends.
@@ -204,4 +212,19 @@ impl Step {
         }
         Ok(())
     }
+}
+
+/// Holds a list of operations against a file in `tests/`, one name a line; `BULKHEAD_BLESS=1` writes it.
+#[track_caller]
+pub fn assert_list(file: &str, want: &[&str]) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests").join(file);
+    let want: std::collections::BTreeSet<&str> = want.iter().copied().collect();
+    if std::env::var_os("BULKHEAD_BLESS").is_some() {
+        let lines: String = want.iter().flat_map(|l| [l, "\n"]).collect();
+        std::fs::write(&path, lines).expect("a list that can be written");
+        return;
+    }
+    let text = std::fs::read_to_string(&path).expect("a list that can be read");
+    let have = text.lines().filter(|l| !l.is_empty()).collect();
+    assert_eq!(want, have, "tests/{file} is not true; run with BULKHEAD_BLESS=1 and look at it");
 }

@@ -13,11 +13,13 @@
 pub mod cases;
 mod client;
 pub mod collections;
+pub mod fuzz;
 mod rng;
 mod server;
 pub mod stage;
 pub mod template;
 
+pub use cases::assert_list;
 pub use client::{Client, Reply};
 pub use rng::Rng;
 pub use server::{Home, Launch, Server, run};

@@ -24,7 +24,7 @@ impl Rng {
     }
 
     /// The next number.
-    pub fn next(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -35,7 +35,7 @@ impl Rng {
     /// A number from `from` up to, not including, `to`; `from` when there is none.
     pub fn between(&mut self, from: u64, to: u64) -> u64 {
         match to.checked_sub(from) {
-            Some(span) if span > 0 => from + self.next() % span,
+            Some(span) if span > 0 => from + self.number() % span,
             _ => from,
         }
     }

@@ -31,7 +31,7 @@ pub struct Stage {
     pub server: Server,
     /// The owners of organisations 1 and 2.
     pub owners: [Client; 2],
-    /// Hrefs in each of them, by name of the kind; `n` and `org` besides.
+    /// Hrefs in each of them, by name of the kind; `n`, `org` and the server's `fqdn` besides.
     pub made: [Vars; 2],
     /// Kinds that could not be made, with the answer.
     pub failed: Vec<String>,
@@ -91,6 +91,8 @@ impl Stage {
         };
         vars.insert("n".into(), json!(n));
         vars.insert("org".into(), json!(client.org()));
+        let fqdn = client.get("/health").body.pointer("/0/fqdn").cloned();
+        vars.extend(fqdn.map(|name| ("fqdn".to_owned(), name)));
         for seed in &self.seeds {
             let reply = client.post(&fill_text(&seed.path, vars), &fill(&seed.body, vars));
             // Rules may be answered in the list that they were sent in.

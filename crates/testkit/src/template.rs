@@ -71,9 +71,8 @@ fn compare(pattern: &Value, value: Option<&Value>, at: &str, out: &mut Vec<Strin
             }
         }
         (Value::String(p), v) if p.starts_with('<') && p.ends_with('>') => {
-            if !stands_for(p, v) {
-                out.push(format!("{at}: {v} is no {p}"));
-            }
+            let wrong = !stands_for(p, v);
+            out.extend(wrong.then(|| format!("{at}: {v} is no {p}")));
         }
         (p, v) if p != v => out.push(format!("{at}: {v}, expected {p}")),
         _ => {}
