@@ -105,6 +105,13 @@ pub fn covers(block: &str, address: IpAddr) -> bool {
     IpRange::from_fields(block, None).is_ok_and(|range| range.contains(address))
 }
 
+/// Whether a text is an address, or a CIDR block without bits below its prefix.
+pub fn is_block(text: &str) -> bool {
+    let Ok(range) = IpRange::from_fields(text, None) else { return false };
+    let first = text.split_once('/').map(|(address, _)| address.parse());
+    first.is_none_or(|address| address == Ok(range.first()))
+}
+
 /// Whether the access restrictions of an account let it call from where it does.
 ///
 /// A path of an organisation asks for the account's restriction there; global paths ask for those of
@@ -157,6 +164,23 @@ mod tests {
             headers.append("x-forwarded-for", http::HeaderValue::from_static(f));
         }
         Client::of(&headers, "10.0.0.1".parse().unwrap())
+    }
+
+    #[test]
+    fn blocks_have_no_bits_below_the_prefix() {
+        for (text, good) in [
+            ("192.0.2.1", true),
+            ("192.0.2.0/24", true),
+            ("192.0.2.1/24", false),
+            ("192.0.2.1/32", true),
+            ("2001:db8::/32", true),
+            ("2001:db8::1/32", false),
+            ("0.0.0.0/0", true),
+            ("192.0.2.0/33", false),
+            ("x", false),
+        ] {
+            assert_eq!(is_block(text), good, "{text}");
+        }
     }
 
     #[test]

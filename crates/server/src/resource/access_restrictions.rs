@@ -9,7 +9,6 @@ use crate::txn::Txn;
 use crate::world::{Obj, SYSTEM};
 use bulkhead_api::{ApiError, limits};
 use bulkhead_ids::Kind;
-use bulkhead_netset::IpRange;
 use serde_json::{Map, Value, json};
 
 /// What AccessRestriction adds to the common mechanism.
@@ -37,7 +36,7 @@ fn check(
     }
     let ips = doc.get("ips").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     for ip in ips.iter().filter_map(Value::as_str) {
-        if IpRange::from_fields(ip, None).is_err() {
+        if !authz::is_block(ip) {
             return Err(ApiError::invalid(
                 "invalid_ip_address",
                 format!("`{ip}` is no address or CIDR block without bits below its prefix"),

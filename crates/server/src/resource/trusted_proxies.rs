@@ -1,10 +1,10 @@
 //! Trusted proxies: whose `X-Forwarded-For` is believed. They are used in [`crate::authz`].
 
 use super::Hooks;
+use crate::authz;
 use crate::txn::Txn;
 use crate::world::Obj;
 use bulkhead_api::ApiError;
-use bulkhead_netset::IpRange;
 use serde_json::{Map, Value};
 
 /// What TrustedProxyIps adds to the common mechanism.
@@ -20,7 +20,7 @@ fn check(
     let list = list.map(Vec::as_slice).unwrap_or_default();
     for (n, entry) in list.iter().enumerate() {
         let ip = entry.get("ip").and_then(Value::as_str).unwrap_or_default();
-        if IpRange::from_fields(ip, None).is_err() {
+        if !authz::is_block(ip) {
             return Err(ApiError::invalid(
                 "invalid_ip_address",
                 format!("`{ip}` is no address or CIDR block without bits below its prefix"),
