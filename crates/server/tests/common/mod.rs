@@ -263,6 +263,6 @@ fn open(home: &Home, clock: &Arc<Hand>, rate: u32) -> (Arc<App>, String, Option<
     };
     let state = State::load(store, clock.clone()).unwrap();
     let login = boot::ensure(&state).unwrap();
-    let app = App::new(state, Routes::build().unwrap(), "pce.test", Rates::new(rate));
+    let app = App::new(state, Routes::build().unwrap(), "pce.test", Rates::new(rate), home.data());
     (Arc::new(app), login.email, login.password)
 }
