@@ -105,6 +105,10 @@ def test_names_repeat_across_organisations(pair):
 def test_lists_and_events_do_not_mix(pair, theirs):
     first, second = pair
     assert theirs["label"]["href"] not in [label["href"] for label in first.read(f"{first.org}/labels", max_results=10000)]
-    assert second.org + "/" not in first.get(f"{first.org}/events", max_results=1000).text
+    events = first.read(f"{first.org}/events", max_results=1000)
+    for event in events:
+        # The refusal of a foreign href repeats what the caller itself sent.
+        (event["action"] or {}).pop("errors", None)
+    assert events and second.org + "/" not in json.dumps(events)
     assert first.read(f"{first.org}/sec_policy/pending").get("pairing_profiles") is None
     assert second.org + "/" not in first.get(f"{first.org}/sec_policy/pending").text

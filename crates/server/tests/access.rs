@@ -3,16 +3,12 @@
 mod common;
 
 use bulkhead_api::{Role, limits, operations};
-use common::{Auth, Pce, apart};
+use common::{Auth, Pce, apart, run};
 use serde_json::{Value, json};
 
 const LABELS: &str = "/orgs/1/labels";
 const POLICY: &str = "/authentication_settings/password_policy";
 const GOOD: &str = "Correct-horse-battery-1";
-
-fn run(test: impl Future<Output = ()>) {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(test);
-}
 
 #[test]
 fn a_login_token_works_once_and_for_thirty_seconds() {

@@ -1,6 +1,12 @@
 //! A server inside the test, with a clock that the test moves.
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "what goes wrong here fails the test that calls it"
+)]
 
 use bulkhead_server::app::App;
 use bulkhead_server::authn::upkeep;
@@ -265,4 +271,9 @@ fn open(home: &Home, clock: &Arc<Hand>, rate: u32) -> (Arc<App>, String, Option<
     let login = boot::ensure(&state).unwrap();
     let app = App::new(state, Routes::build().unwrap(), "pce.test", Rates::new(rate), home.data());
     (Arc::new(app), login.email, login.password)
+}
+
+/// Runs a test that waits.
+pub fn run(test: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(test);
 }
