@@ -5,6 +5,7 @@
 //! breaks one fails before it is reviewed.
 
 mod deps;
+mod generate;
 mod repo;
 mod report;
 mod tidy;
@@ -20,6 +21,7 @@ const EXAMPLES: &str = "\
 Examples:
   cargo xtask tidy          # file lengths, whitespace, links, left-over markers
   cargo xtask check-deps    # which crate may use which
+  cargo xtask generate      # rewrite docs/reference from the operation table
   cargo xtask check         # all of the above, changing nothing; what CI runs";
 
 /// Chores of the Bulkhead workspace.
@@ -38,7 +40,10 @@ enum Command {
     /// Check that crates depend only on what the table in xtask/src/deps/table.rs allows.
     #[command(after_help = "Example:\n  cargo xtask check-deps")]
     CheckDeps,
-    /// Run tidy and check-deps.
+    /// Write docs/reference from the operation table, the resource descriptors and the limits.
+    #[command(after_help = "Example:\n  cargo xtask generate && git diff docs/reference")]
+    Generate,
+    /// Run tidy and check-deps, and compare docs/reference with what generate would write.
     #[command(after_help = "Example:\n  cargo xtask check")]
     Check,
 }
@@ -50,6 +55,8 @@ enum TaskError {
     Repo(#[from] RepoError),
     #[error(transparent)]
     Deps(#[from] deps::DepsError),
+    #[error(transparent)]
+    Generate(#[from] generate::GenerateError),
 }
 
 fn main() -> ExitCode {
@@ -66,9 +73,11 @@ fn run(command: Command) -> Result<Report, TaskError> {
     match command {
         Command::Tidy => tidy::check(&repo, &mut report)?,
         Command::CheckDeps => deps::check(&repo, &mut report)?,
+        Command::Generate => generate::write(&repo, &mut report)?,
         Command::Check => {
             tidy::check(&repo, &mut report)?;
             deps::check(&repo, &mut report)?;
+            generate::check(&repo, &mut report)?;
         }
     }
     Ok(report)
