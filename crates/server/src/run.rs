@@ -3,7 +3,7 @@
 use crate::app::App;
 use crate::boot;
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Command, OrgCommand, Serve, UserCommand};
+use crate::config::{Command, ConfigError, OrgCommand, Serve, UserCommand};
 use crate::http::{dispatch, listen};
 use crate::rate::Rates;
 use crate::state::{LoadError, State};
@@ -28,6 +28,9 @@ pub enum RunError {
     /// The state in the store.
     #[error("the state cannot be loaded")]
     Load(#[from] LoadError),
+    /// Settings.
+    #[error("the settings cannot be used")]
+    Config(#[from] ConfigError),
     /// Certificates.
     #[error("TLS cannot be set up")]
     Tls(#[from] TlsError),
@@ -72,7 +75,7 @@ pub fn command(command: Command) -> Result<(), RunError> {
     match command {
         Command::Serve(serve) => {
             log();
-            let ready = prepare(serve)?;
+            let ready = prepare(serve.resolve()?)?;
             let runtime = tokio::runtime::Builder::new_multi_thread()
                 .enable_all()
                 .build()
