@@ -6,6 +6,7 @@
 use super::{Hooks, feature_on, hooks, refs};
 use crate::clock::new_uuid;
 use crate::doc::Val;
+use crate::policy::versions::SYSTEM_HREF;
 use crate::txn::Txn;
 use crate::world::{Obj, World};
 use bulkhead_api::{ApiError, Descriptor, descriptor};
@@ -140,12 +141,13 @@ pub fn document(org: u32, obj: &Obj) -> Body {
     }
 }
 
-/// Sets `created_at` and `created_by`, or the same of another deed.
+/// Sets `created_at` and `created_by`, or the same of another deed; deeds of the server itself are
+/// those of [`SYSTEM_HREF`].
 pub fn stamp(txn: &Txn<'_>, doc: &mut Body, deed: &str) {
     doc.insert(format!("{deed}_at"), txn.time().into());
-    let by = &txn.origin.href;
-    let by = if by.is_empty() { Value::Null } else { json!({"href": by}) };
-    doc.insert(format!("{deed}_by"), by);
+    let by = txn.origin.href.as_str();
+    let by = if by.is_empty() { SYSTEM_HREF } else { by };
+    doc.insert(format!("{deed}_by"), json!({"href": by}));
 }
 
 fn new_id(txn: &mut Txn<'_>, kind: Kind, body: &Body) -> Id {
