@@ -162,7 +162,8 @@ async fn pending(cx: &Cx) -> Result<Reply, ApiError> {
     Ok(Reply::json(StatusCode::OK, &versions::pending(&cx.world, cx.roles(), limit)))
 }
 
-fn revert(txn: &mut Txn<'_>, set: &BTreeSet<Node>) {
+/// Drops a closed set of pending changes.
+pub fn revert(txn: &mut Txn<'_>, set: &BTreeSet<Node>) {
     list_changes(txn, set, Deed::Revert);
     for (kind, id) in set {
         txn.revert(*kind, *id);
