@@ -168,6 +168,7 @@ impl World {
         for (kind, id, row) in rows {
             if let Some(table) = self.tables.get_mut(kind as usize) {
                 table.deleted += usize::from(row.soft_deleted());
+                table.active += usize::from(row.active.is_some());
                 table.rows.insert(id, row);
             }
         }
