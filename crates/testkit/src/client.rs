@@ -120,7 +120,12 @@ impl Client {
         } else if method != "GET" {
             request = request.with_header("Content-Length", "0");
         }
-        request.send().map(|r| Reply::new(&r))
+        let response = request.send()?;
+        // What the library makes of a connection that ended without a status line.
+        if response.status_code == 503 && response.headers.is_empty() {
+            return Err(minreq::Error::IoError(std::io::ErrorKind::UnexpectedEof.into()));
+        }
+        Ok(Reply::new(&response))
     }
 
     /// Sends a request.
