@@ -25,7 +25,7 @@ venv() {
 
 client="test_quickstart.py test_developer_interface.py test_developer_objects.py test_nano_segmentation.py test_ring_fencing.py"
 raw="test_session_credentials.py test_rules_page.py test_optional_features.py test_policy_names_and_references.py
-     test_policy_lifecycle.py test_policy_validation.py test_bad_bodies.py test_bad_requests.py test_two_organisations.py"
+     test_policy_lifecycle.py test_policy_validation.py test_policy_objects.py test_bad_bodies.py test_bad_requests.py test_two_organisations.py"
 failed=""
 
 part() {

@@ -107,7 +107,6 @@ pub fn in_use(world: &World, obj: &Obj, kind: Kind, id: Id) -> ApiError {
         (Kind::Label, Kind::RuleSet | Kind::SecRule | Kind::DenyRule | Kind::IpTablesRule) => {
             "label_still_has_associated_rule_set".into()
         }
-        (Kind::Label, other) => format!("label_still_has_associated_{}", other.name()),
         (target, _) => format!("{}_referenced", target.name()),
     };
     let user = world
