@@ -17,4 +17,5 @@ pub use access::{Access, Role, RoleSet};
 pub use descriptor::{Descriptor, Field, Filter, Match, Unique, descriptor, descriptors};
 pub use docs::{openapi_text, reference_docs};
 pub use error::{ApiError, ErrorItem};
+pub use schema::resolved;
 pub use table::{Action, Operation, operations};

@@ -141,6 +141,14 @@ fn used_defs(schema: &Value, found: &mut BTreeSet<String>) {
     }
 }
 
+/// The definition that a schema of nothing but a reference to the shared definitions means; any other
+/// schema is itself.
+pub fn resolved(schema: &'static Value) -> &'static Value {
+    let name = schema.get("$ref").and_then(Value::as_str);
+    let name = name.and_then(|r| r.strip_prefix("#/$defs/"));
+    name.and_then(|n| defs().get(n)).unwrap_or(schema)
+}
+
 /// A schema together with the definitions it uses, so that it stands on its own.
 pub fn standalone(schema: &Value) -> Value {
     let mut found = BTreeSet::new();

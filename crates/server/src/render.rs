@@ -43,6 +43,9 @@ struct Shape {
     nulls: Vec<Key>,
     hidden: Vec<(Key, Option<&'static str>)>,
     caps: bool,
+    /// Caps that the descriptor's own `caps` field lists beside `write` and `provision`: they come with
+    /// the right to write.
+    more_caps: Vec<&'static str>,
     versioned: bool,
 }
 
@@ -54,6 +57,7 @@ static SHAPES: LazyLock<Vec<Shape>> = LazyLock::new(|| {
             nulls: Vec::new(),
             hidden: Vec::new(),
             caps: false,
+            more_caps: Vec::new(),
             versioned: k.is_policy(),
         })
         .collect();
@@ -67,7 +71,13 @@ static SHAPES: LazyLock<Vec<Shape>> = LazyLock::new(|| {
                 Some((Kind::from_name(k)?, fields.iter().map(|f| intern(f)).collect()))
             })
             .collect();
-        for (name, f) in &d.fields {
+        let caps = d.fields.get("caps").and_then(|f| f.schema.pointer("/items/enum"));
+        shape.more_caps = caps
+            .and_then(Value::as_array)
+            .map(|all| all.iter().filter_map(Value::as_str).collect())
+            .unwrap_or_default();
+        shape.more_caps.retain(|c| !matches!(*c, "write" | "provision"));
+        for (name, f) in d.fields.iter().filter(|(name, _)| *name != "caps") {
             if (f.null_when_absent || f.always) && f.in_answers() {
                 shape.nulls.push(intern(name));
             }
@@ -75,7 +85,7 @@ static SHAPES: LazyLock<Vec<Shape>> = LazyLock::new(|| {
                 shape.hidden.push((intern(name), f.feature.as_deref()));
             }
         }
-        if d.audit && (d.versioned() || d.soft_delete) {
+        if d.audit && d.versioned() {
             shape.nulls.extend([intern("deleted_at"), intern("deleted_by")]);
         }
     }
@@ -168,6 +178,7 @@ impl<'a> View<'a> {
             let mut caps: Vec<Value> = Vec::new();
             if self.caps.write && self.side() == Side::Draft {
                 caps.push("write".into());
+                caps.extend(shape.more_caps.iter().map(|c| Value::from(*c)));
             }
             if self.caps.provision && shape.versioned && self.side() == Side::Draft {
                 caps.push("provision".into());

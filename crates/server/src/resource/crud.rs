@@ -112,6 +112,7 @@ pub fn delete(txn: &mut Txn<'_>, old: &Arc<Obj>) -> Result<(), ApiError> {
         deletable(txn, old)?;
     }
     refs::unused(txn, old)?;
+    refs::released(txn, old);
     if d.soft_delete {
         let mut doc = document(txn.world.org, old);
         doc.insert("deleted".into(), true.into());

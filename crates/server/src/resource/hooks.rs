@@ -4,7 +4,7 @@ use crate::render::{Out, View};
 use crate::txn::Txn;
 use crate::world::{Obj, Side, World};
 use bulkhead_api::ApiError;
-use bulkhead_ids::Kind;
+use bulkhead_ids::{Id, Kind};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
@@ -27,6 +27,9 @@ pub struct Hooks {
     pub deletable: Option<fn(&Txn<'_>, &Obj) -> Result<(), ApiError>>,
     /// Acts after an object is removed or marked deleted.
     pub deleted: Option<fn(&mut Txn<'_>, &Obj) -> Result<(), ApiError>>,
+    /// What an object (without audit fields changed) becomes when a target that it refers to is deleted.
+    /// `None`, as without this hook: the reference keeps the target from being deleted.
+    pub let_go: Option<fn(u32, &Obj, (Kind, Id)) -> Option<Map<String, Value>>>,
     /// Adds derived fields to answers. Kinds that have it are rendered anew each time.
     pub derive: Option<fn(&View<'_>, &Obj, &mut Out<'_>)>,
     /// Adds what answers show only with `usage=true`.
@@ -43,6 +46,7 @@ impl Hooks {
         saved: None,
         deletable: None,
         deleted: None,
+        let_go: None,
         derive: None,
         usage: None,
         filter: None,

@@ -97,12 +97,21 @@ impl Query {
                 self.deleted = boolean(name, value)?;
                 return Ok(());
             }
+            "soft_deleted" if d.is_some_and(|d| d.soft_delete) => {
+                let wanted = boolean(name, value)?;
+                self.deleted |= wanted;
+                self.predicates.push(Box::new(move |_, o| o.doc.is("deleted") == wanted));
+                return Ok(());
+            }
             "usage" => self.usage = boolean(name, value)?,
             _ => {}
         }
         let (base, bound) = split_bound(name);
         let filter = d.and_then(|d| d.filters.get(name).or_else(|| d.filters.get(base)));
         match filter {
+            Some(f) if f.matches == Match::Custom => {
+                self.filter(world, (side, kind), f, (name, bound, value))
+            }
             Some(f) => self.filter(world, (side, kind), f, (base, bound, value)),
             None if TOLERATED.contains(&name) => Ok(()),
             None => Err(ApiError::input(format!(
@@ -160,12 +169,17 @@ impl Query {
             None if side == Side::Active && kind.is_policy() => world.count_active(kind),
             None => world.count(kind),
         };
-        let plain = self.predicates.is_empty() && self.labels.is_none() && !self.deleted;
-        if plain && self.external == (None, None) {
-            page.matched = page.total;
+        let labelled = self.labels.as_ref().filter(|_| parent.is_none());
+        let labelled = labelled.map(|lists| {
+            let side = if kind.is_policy() { side } else { Side::Draft };
+            with_labels(world, side, kind, lists)
+        });
+        let plain = self.predicates.is_empty() && !self.deleted && self.external == (None, None);
+        let counted = plain && (self.labels.is_none() || labelled.is_some());
+        if counted {
+            page.matched = labelled.as_ref().map_or(page.total, Vec::len);
         }
-        let counted = page.matched > 0 || page.total == 0;
-        for row in self.candidates(world, side, kind, parent) {
+        for row in self.candidates(world, (side, kind), parent, labelled) {
             if counted && page.rows.len() >= limit {
                 break;
             }
@@ -186,27 +200,25 @@ impl Query {
     fn candidates<'a>(
         &'a self,
         world: &'a World,
-        side: Side,
-        kind: Kind,
+        (side, kind): (Side, Kind),
         parent: Option<Id>,
+        labelled: Option<Vec<Id>>,
     ) -> Box<dyn Iterator<Item = &'a Row> + 'a> {
-        if let (Some(set), Some(reference)) = &self.external
+        let rows = move |ids: Vec<Id>| ids.into_iter().filter_map(move |id| world.row(kind, id));
+        if let (Some(set), Some(reference)) = (&self.external.0, &self.external.1)
             && side == Side::Draft
         {
-            let id = world.by_external(kind, set, reference);
-            return Box::new(id.into_iter().filter_map(move |id| world.row(kind, id)));
+            let mut ids: Vec<Id> = world.by_external(kind, set, reference).into_iter().collect();
+            ids.retain(|id| labelled.as_ref().is_none_or(|all| all.binary_search(id).is_ok()));
+            return Box::new(rows(ids));
         }
-        if let (Some(lists), None) = (&self.labels, parent) {
-            let side = if kind.is_policy() { side } else { Side::Draft };
-            let ids = labelled(world, side, kind, lists);
-            return Box::new(ids.into_iter().filter_map(move |id| world.row(kind, id)));
-        }
-        match parent {
-            Some(p) => Box::new(world.children(kind, p)),
-            None if descriptor(kind).is_some_and(|d| d.newest_first) => {
+        match (labelled, parent) {
+            (Some(ids), _) => Box::new(rows(ids)),
+            (None, Some(p)) => Box::new(world.children(kind, p)),
+            (None, None) if descriptor(kind).is_some_and(|d| d.newest_first) => {
                 Box::new(world.rows(kind).rev().map(|(_, r)| r))
             }
-            None => Box::new(world.rows(kind).map(|(_, r)| r)),
+            (None, None) => Box::new(world.rows(kind).map(|(_, r)| r)),
         }
     }
 
@@ -221,6 +233,7 @@ impl Query {
         };
         same("external_data_set", &self.external.0)
             && same("external_data_reference", &self.external.1)
+            && self.labels.as_ref().is_none_or(|lists| carries(obj, lists))
             && self.predicates.iter().all(|p| p(world, obj))
     }
 }
@@ -240,8 +253,15 @@ fn known(d: Option<&Descriptor>) -> String {
     names.join(", ")
 }
 
+/// Whether an object refers to all labels of one of the lists.
+fn carries(obj: &crate::world::Obj, lists: &[Vec<Id>]) -> bool {
+    let mut labels = Vec::new();
+    obj.doc.for_each_ref(&mut |k, i| labels.extend((k == Kind::Label).then_some(i)));
+    lists.iter().any(|list| !list.is_empty() && list.iter().all(|l| labels.contains(l)))
+}
+
 /// Objects that refer to all labels of one of the lists, in order of id.
-fn labelled(world: &World, side: Side, kind: Kind, lists: &[Vec<Id>]) -> Vec<Id> {
+fn with_labels(world: &World, side: Side, kind: Kind, lists: &[Vec<Id>]) -> Vec<Id> {
     let mut found: Vec<Id> = Vec::new();
     for list in lists {
         let mut postings: Vec<Vec<Id>> = list
@@ -261,7 +281,7 @@ fn labelled(world: &World, side: Side, kind: Kind, lists: &[Vec<Id>]) -> Vec<Id>
     found
 }
 
-/// Reads a JSON list of lists of label hrefs; a flat list means one inner list.
+/// Reads a JSON list of lists of label hrefs.
 ///
 /// # Errors
 /// 406 for any other text; `invalid_uri` for an href that is no label of the organisation.
@@ -348,8 +368,8 @@ enum Wanted {
     Text(String),
 }
 
-fn exact(name: &str, f: &Filter, value: &str) -> Result<Wanted, ApiError> {
-    let schema = f.schema.as_ref();
+fn exact(name: &str, f: &'static Filter, value: &str) -> Result<Wanted, ApiError> {
+    let schema = f.schema.as_ref().map(bulkhead_api::resolved);
     let kind = schema.and_then(|s| s.get("type")).and_then(serde_json::Value::as_str);
     match kind {
         Some("boolean") => boolean(name, value).map(Wanted::Bool),

@@ -1,11 +1,14 @@
 //! References between objects: check on the way in, protect on deletion.
 
+use super::hooks;
+use crate::doc::Val;
 use crate::txn::Txn;
 use crate::world::{Obj, Side, World};
 use bulkhead_api::ApiError;
 use bulkhead_ids::{AnyHref, Id, Kind, PolicyVersion};
 use bulkhead_store::UpdateType;
 use serde_json::{Map, Value};
+use std::sync::Arc;
 
 /// Checks every `{"href": ...}` of a body and reduces it to the href.
 ///
@@ -79,12 +82,35 @@ pub fn unused(txn: &Txn<'_>, obj: &Obj) -> Result<(), ApiError> {
     for side in [Side::Draft, Side::Active] {
         let user = world
             .referrers(side, obj.kind, obj.id)
-            .find(|(kind, id)| counts(obj.kind, *kind) && (*kind, *id) != (obj.kind, obj.id));
+            .filter(|(kind, id)| counts(obj.kind, *kind) && (*kind, *id) != (obj.kind, obj.id))
+            .find(|user| let_go(world, *user, (obj.kind, obj.id)).is_none());
         if let Some((kind, id)) = user {
             return Err(in_use(world, obj, kind, id));
         }
     }
     Ok(())
+}
+
+/// What a referring object becomes when its target is deleted, where it does not keep it from that.
+fn let_go(
+    world: &World,
+    (kind, id): (Kind, Id),
+    target: (Kind, Id),
+) -> Option<(Arc<Obj>, Map<String, Value>)> {
+    let user = world.get(kind, id)?;
+    Some((user.clone(), hooks(kind).let_go?(world.org, user, target)?))
+}
+
+/// Takes a deleted object out of those that let go of it.
+pub fn released(txn: &mut Txn<'_>, target: &Obj) {
+    let target = (target.kind, target.id);
+    let world = &txn.world;
+    let users = world.referrers(Side::Draft, target.0, target.1);
+    let changed: Vec<_> = users.filter_map(|user| let_go(world, user, target)).collect();
+    for (user, doc) in changed {
+        let doc = Val::from_json(&doc.into());
+        txn.save(Obj::new(user.kind, user.id, user.parent, doc));
+    }
 }
 
 /// Whether a reference keeps its target from being deleted. Hosts come and go: a rule that names a
