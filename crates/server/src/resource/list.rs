@@ -292,9 +292,6 @@ pub fn label_lists(world: &World, value: &str) -> Result<Vec<Vec<Id>>, ApiError>
     let one = |list: &[serde_json::Value]| -> Result<Vec<Id>, ApiError> {
         list.iter().map(|v| label(world, v.as_str().ok_or_else(bad)?)).collect()
     };
-    if outer.iter().all(serde_json::Value::is_string) {
-        return Ok(vec![one(outer)?]);
-    }
     outer.iter().map(|v| one(v.as_array().ok_or_else(bad)?)).collect()
 }
 
@@ -427,5 +424,102 @@ pub fn any(v: &Val, path: &str, test: &mut dyn FnMut(&Val) -> bool) -> bool {
             Some(w) => any(w, rest, test),
             None => false,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::txn::{Origin, Txn};
+    use crate::world::Obj;
+    use serde_json::json;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    const ALL: u64 = 4_000;
+    const EVERY: u64 = 100;
+
+    /// Workloads of which every hundredth has label 1, and every two hundredth label 2 too.
+    fn labelled() -> World {
+        let origin = Origin::default();
+        let mut txn = Txn::new(World::empty(1), &origin, jiff::Timestamp::UNIX_EPOCH);
+        let mut save = |kind, n: u64, doc: serde_json::Value| {
+            txn.save(Obj::new(kind, Id::int(n), None, Val::from_json(&doc)));
+        };
+        for n in 1..=2 {
+            save(Kind::Label, n, json!({"key": "app", "value": n.to_string()}));
+        }
+        for n in 1..=ALL {
+            let labels: Vec<_> = [(1, EVERY), (2, 2 * EVERY)]
+                .iter()
+                .filter(|(_, step)| n % step == 0)
+                .map(|(label, _)| json!({"href": format!("/orgs/1/labels/{label}")}))
+                .collect();
+            save(Kind::Workload, n, json!({"name": format!("w{n}"), "labels": labels}));
+        }
+        txn.world
+    }
+
+    fn query(world: &World, parameters: &[(&str, &str)]) -> Query {
+        let owned: Vec<(String, String)> =
+            parameters.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        Query::parse(world, Side::Draft, Kind::Workload, &owned)
+            .unwrap_or_else(|e| panic!("{parameters:?}: {e:?}"))
+    }
+
+    #[test]
+    fn a_label_filter_looks_at_nothing_but_what_it_selects() {
+        let world = labelled();
+        let labels = r#"[["/orgs/1/labels/1"]]"#;
+        let mut q = query(&world, &[("labels", labels), ("max_results", "50")]);
+        let looked = Arc::new(AtomicUsize::new(0));
+        let count = looked.clone();
+        q.predicates.push(Box::new(move |_, _| {
+            count.fetch_add(1, Ordering::Relaxed);
+            true
+        }));
+        let page = q.run(&world, Side::Draft, Kind::Workload, None);
+        assert_eq!((page.rows.len(), page.matched), (50, (ALL / EVERY) as usize));
+        assert_eq!(page.total, ALL as usize);
+        assert_eq!(looked.load(Ordering::Relaxed), (ALL / EVERY) as usize);
+    }
+
+    #[test]
+    fn counts_of_a_plain_label_filter() {
+        let world = labelled();
+        for (labels, want) in [
+            (r#"[["/orgs/1/labels/1"]]"#, ALL / EVERY),
+            (r#"[["/orgs/1/labels/1","/orgs/1/labels/2"]]"#, ALL / EVERY / 2),
+            (r#"[["/orgs/1/labels/1"],["/orgs/1/labels/2"]]"#, ALL / EVERY),
+            (r#"[["/orgs/1/labels/3"]]"#, 0),
+        ] {
+            let page = query(&world, &[("labels", labels), ("max_results", "10")]).run(
+                &world,
+                Side::Draft,
+                Kind::Workload,
+                None,
+            );
+            assert_eq!(page.matched, want as usize, "{labels}");
+            assert_eq!(page.rows.len(), page.matched.min(10), "{labels}");
+        }
+    }
+
+    #[test]
+    fn values_that_a_filter_cannot_take_are_refused() {
+        let world = World::empty(1);
+        for (name, value) in [
+            ("labels", r#"["/orgs/1/labels/1"]"#),
+            ("labels", "[[7]]"),
+            ("labels", r#"[["/orgs/2/labels/1"]]"#),
+            ("enforcement_mode", "blocking"),
+            ("managed", "perhaps"),
+            ("soft_deleted", "perhaps"),
+            ("max_results", "-1"),
+            ("colour", "red"),
+        ] {
+            let parameters = [(name.to_owned(), value.to_owned())];
+            let parsed = Query::parse(&world, Side::Draft, Kind::Workload, &parameters);
+            assert!(parsed.is_err(), "{name}={value}");
+        }
     }
 }

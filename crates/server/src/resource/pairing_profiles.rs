@@ -154,7 +154,8 @@ fn new_key(
 /// Whether a key has uses and time left.
 fn alive(key: &Val, now: Timestamp) -> bool {
     let expires = key.str("expires_at").and_then(|t| t.parse::<Timestamp>().ok());
-    let used_up = key.int("_uses_max").is_some_and(|max| key.int("_uses").unwrap_or_default() >= max);
+    let used_up =
+        key.int("_uses_max").is_some_and(|max| key.int("_uses").unwrap_or_default() >= max);
     expires.is_none_or(|t| now < t) && !used_up
 }
 
@@ -224,7 +225,8 @@ mod tests {
         let origin = Origin::default();
         let now = at("2026-01-01T00:00:00Z");
         let mut txn = Txn::new(World::empty(1), &origin, now);
-        let body = json!({"name": "p", "enabled": true, "allowed_uses_per_key": 2, "key_lifespan": 60});
+        let body =
+            json!({"name": "p", "enabled": true, "allowed_uses_per_key": 2, "key_lifespan": 60});
         let p = profile(&mut txn, body);
         let secret = "ab".repeat(32);
         new_key(&mut txn, &p, FINDER, &hash(&secret)).unwrap_or_else(|e| panic!("{e:?}"));
@@ -234,11 +236,13 @@ mod tests {
         }
         assert!(find(&txn.world, &code, at("2026-01-01T00:01:00Z")).is_none(), "expired");
         for use_count in 1..=2 {
-            let (key, p) = find(&txn.world, &code, now).unwrap_or_else(|| panic!("use {use_count}"));
+            let (key, p) =
+                find(&txn.world, &code, now).unwrap_or_else(|| panic!("use {use_count}"));
             used(&mut txn, &key, &p);
         }
         assert!(find(&txn.world, &code, now).is_none(), "used up");
-        let p = txn.world.get(Kind::PairingProfile, p.id).cloned().unwrap_or_else(|| panic!("gone"));
+        let p =
+            txn.world.get(Kind::PairingProfile, p.id).cloned().unwrap_or_else(|| panic!("gone"));
         assert_eq!(p.doc.int("total_use_count"), Some(2));
         assert_eq!(p.doc.str("last_pairing_key_generated_at"), Some("2026-01-01T00:00:00.000Z"));
         new_key(&mut txn, &p, "1ffffffffffffffff", "x").unwrap_or_else(|e| panic!("{e:?}"));

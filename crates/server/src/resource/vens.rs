@@ -12,8 +12,7 @@ use serde_json::{Map, Value};
 use std::cmp::Ordering;
 
 /// What Ven adds to the common mechanism.
-pub const HOOKS: Hooks =
-    Hooks { check: Some(check), filter: Some(filter), ..Hooks::NONE };
+pub const HOOKS: Hooks = Hooks { check: Some(check), filter: Some(filter), ..Hooks::NONE };
 
 /// Handlers of the operations that are not standard: none.
 pub fn handler(_id: &str) -> Option<Handler> {

@@ -171,4 +171,3 @@ async fn delete_many(cx: &Cx) -> Result<Reply, ApiError> {
     .await?;
     Ok(Reply::text(StatusCode::OK, ""))
 }
-

@@ -9,13 +9,15 @@ mod check;
 mod filter;
 mod interfaces;
 mod modes;
+#[cfg(test)]
+mod tests;
 
 pub use check::one_label_of_a_key;
 pub use filter::{in_clusters, one_of, texts};
 pub use interfaces::normalise as normalise_interface;
 pub use modes::{legacy_of, mode_of};
 
-use super::Hooks;
+use super::{Hooks, service_bindings};
 use crate::http::Handler;
 use bulkhead_api::ApiError;
 
@@ -30,7 +32,7 @@ pub const HOOKS: Hooks = Hooks {
             "a workload with an agent cannot be deleted: unpair the agent first",
         )),
     }),
-    //UNBIND deleted: Some(|txn, w| service_bindings::unbind_workload(txn, w.id)),
+    deleted: Some(|txn, w| service_bindings::unbind_workload(txn, w.id)),
     filter: Some(filter::filter),
     ..Hooks::NONE
 };

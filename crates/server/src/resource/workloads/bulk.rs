@@ -93,10 +93,8 @@ pub(super) async fn set_labels(cx: &Cx) -> Result<Reply, ApiError> {
 
 /// Takes labels off the workloads that have them.
 pub(super) async fn remove_labels(cx: &Cx) -> Result<Reply, ApiError> {
-    relabel(cx, |_, labels, old| {
-        old.iter().copied().filter(|id| !labels.contains(id)).collect()
-    })
-    .await
+    relabel(cx, |_, labels, old| old.iter().copied().filter(|id| !labels.contains(id)).collect())
+        .await
 }
 
 /// Changes the labels of workloads, all or none: with the labels of the body and those of a workload.

@@ -17,11 +17,7 @@ const REPORTED: &[&str] = &["hostname", "distinguished_name", "os_id", "os_detai
 ///
 /// # Errors
 /// 406 with the token of the first fault.
-pub(super) fn check(
-    txn: &mut Txn<'_>,
-    doc: &mut Body,
-    old: Option<&Obj>,
-) -> Result<(), ApiError> {
+pub(super) fn check(txn: &mut Txn<'_>, doc: &mut Body, old: Option<&Obj>) -> Result<(), ApiError> {
     if let Some(Value::String(why)) = doc.remove(REFUSED) {
         return Err(ApiError::input(why));
     }
@@ -75,11 +71,7 @@ fn public_ip(doc: &mut Body) -> Result<(), ApiError> {
 ///
 /// # Errors
 /// 406 `input_validation_error`.
-pub fn one_label_of_a_key(
-    world: &World,
-    labels: Option<&Value>,
-    of: &str,
-) -> Result<(), ApiError> {
+pub fn one_label_of_a_key(world: &World, labels: Option<&Value>, of: &str) -> Result<(), ApiError> {
     let list = labels.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let mut keys: Vec<&str> = Vec::with_capacity(list.len());
     for label in list {
@@ -102,9 +94,7 @@ fn managed(org: u32, doc: &mut Body, old: &Obj) -> Result<(), ApiError> {
     }
     let text = |name: &str| doc.get(name).and_then(Value::as_str).unwrap_or_default();
     if text("visibility_level") == "flow_off" && text("enforcement_mode") != "full" {
-        return Err(ApiError::input(
-            "`visibility_level` flow_off needs `enforcement_mode` full",
-        ));
+        return Err(ApiError::input("`visibility_level` flow_off needs `enforcement_mode` full"));
     }
     if let Some(status) = doc.remove(AGENT_STATUS)
         && let Some(Value::Object(agent)) = doc.get_mut("agent")

@@ -79,7 +79,8 @@ pub fn one_of(kind: Kind, name: &str, value: &str) -> Result<(), ApiError> {
 /// # Errors
 /// 406 `input_validation_error`.
 pub fn texts(name: &str, value: &str) -> Result<Vec<String>, ApiError> {
-    serde_json::from_str(value).map_err(|_| ApiError::input(format!("`{name}` is a JSON list of texts")))
+    serde_json::from_str(value)
+        .map_err(|_| ApiError::input(format!("`{name}` is a JSON list of texts")))
 }
 
 fn modes(name: &str, value: &str) -> Result<Vec<String>, ApiError> {
@@ -166,7 +167,8 @@ mod tests {
             json!({"managed": true, "online": true, "agent": {"status": status}})
         };
         let cluster = "0c1f6e0a-6f4b-4f6e-9a53-b6a2e4a5f0aa";
-        let node = json!({"container_cluster": {"href": format!("/orgs/1/container_clusters/{cluster}")}});
+        let node =
+            json!({"container_cluster": {"href": format!("/orgs/1/container_clusters/{cluster}")}});
         let clusters = json!([format!("/orgs/1/container_clusters/{cluster}")]).to_string();
         for (doc, name, value, want) in [
             (&bare, "ip_address", "10.1.2", true),

@@ -24,7 +24,9 @@ const NULLS: &[&str] = &[
 pub(super) fn address(field: &str, s: &str) -> Result<IpAddr, ApiError> {
     match s.parse::<IpAddr>().ok().and_then(|_| s.parse::<IpRange>().ok()) {
         Some(range) => Ok(range.first()),
-        None => Err(ApiError::invalid("invalid_ip_address", format!("`{field}` is one IP address"))),
+        None => {
+            Err(ApiError::invalid("invalid_ip_address", format!("`{field}` is one IP address")))
+        }
     }
 }
 
@@ -117,7 +119,10 @@ mod tests {
             (json!([{"name": "e", "address": "fe80::1%eth0"}]), "invalid_ip_address"),
             (json!([{"name": "e", "address": "::ffff:10.0.0.1"}]), "invalid_ip_address"),
             (json!([{"name": "e", "address": "10.0.0.1-10.0.0.9"}]), "invalid_ip_address"),
-            (json!([{"name": "e", "address": "10.0.0.1", "cidr_block": 33}]), "input_validation_error"),
+            (
+                json!([{"name": "e", "address": "10.0.0.1", "cidr_block": 33}]),
+                "input_validation_error",
+            ),
             (
                 json!([{"name": "e", "address": "10.0.0.1", "default_gateway_address": "fe80::1"}]),
                 "input_validation_error",
@@ -129,7 +134,8 @@ mod tests {
         ] {
             assert_eq!(run(list.clone()), Err(token.to_owned()), "{list}");
         }
-        let two = json!([{"name": "e", "address": "10.0.0.1"}, {"name": "e", "address": "fe80::1"}]);
+        let two =
+            json!([{"name": "e", "address": "10.0.0.1"}, {"name": "e", "address": "fe80::1"}]);
         assert!(run(two).is_ok());
     }
 }

@@ -77,7 +77,10 @@ mod tests {
     #[test]
     fn older_fields_set_the_newer_ones() {
         for (body, want) in [
-            (json!({"agent": {"config": {"mode": "enforced"}}}), json!({"enforcement_mode": "full"})),
+            (
+                json!({"agent": {"config": {"mode": "enforced"}}}),
+                json!({"enforcement_mode": "full"}),
+            ),
             (
                 json!({"enforcement_mode": "selective", "agent": {"config": {"mode": "selective"}}}),
                 json!({"enforcement_mode": "selective"}),
@@ -90,7 +93,10 @@ mod tests {
                 json!({"agent": {"config": {"log_traffic": true, "visibility_level": "flow_drops"}}}),
                 json!({"visibility_level": "flow_drops", "_log_traffic": true}),
             ),
-            (json!({"agent": {"status": {"status": "suspended"}}}), json!({"_agent_status": "suspended"})),
+            (
+                json!({"agent": {"status": {"status": "suspended"}}}),
+                json!({"_agent_status": "suspended"}),
+            ),
             (json!({"name": "a"}), json!({"name": "a"})),
         ] {
             assert_eq!(after(body.clone()), want, "{body}");
