@@ -1,4 +1,12 @@
 //! `kill -9` in the middle of many writers: what was acknowledged is there, and nothing is torn.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test that cannot go on fails"
+)]
 
 use bulkhead_testkit::{Client, Launch, Reply, Rng};
 use serde_json::{Value, json};
@@ -73,7 +81,7 @@ impl Writer<'_> {
         let body = json!({"key": "app", "value": key});
         let label = self.send("POST", "labels", &body, 201)?.href();
         self.acknowledged.lock().unwrap().labels.insert(key.clone(), label.clone());
-        if self.n % 3 == 0 {
+        if self.n.is_multiple_of(3) {
             self.send("DELETE", &label, &Value::Null, 204)?;
             self.acknowledged.lock().unwrap().gone.insert(label);
         }

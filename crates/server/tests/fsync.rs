@@ -1,5 +1,13 @@
 //! Before a write is acknowledged it is flushed to the disk: shown by the system calls themselves,
 //! since a crash of the process alone leaves the page cache and would not tell.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test that cannot go on fails"
+)]
 
 use bulkhead_testkit::{Home, Launch};
 use serde_json::json;

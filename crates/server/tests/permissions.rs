@@ -1,4 +1,12 @@
 //! Every operation of the table against callers who may not call it, and the roles that may.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test that cannot go on fails"
+)]
 
 use bulkhead_api::{Action, Operation, Role, operations};
 use bulkhead_testkit::stage::{Stage, fill_path, job, kinds_of};

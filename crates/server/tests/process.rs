@@ -1,4 +1,12 @@
 //! The process: what a start, a stop, a second start and a backup promise.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test that cannot go on fails"
+)]
 
 use bulkhead_testkit::collections::snapshot;
 use bulkhead_testkit::stage::Stage;
