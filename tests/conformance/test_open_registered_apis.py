@@ -177,4 +177,5 @@ def test_product_version_and_keys(pce, boot):
 def test_sub_groups_decode(pce):
     inner = pce.label_groups.create(illumio.LabelGroup(name=unique("LG"), key="env", labels=[]))
     outer = pce.label_groups.create({"name": unique("LG"), "key": "env", "sub_groups": [ref(inner.href)]})
-    assert [g.href for g in pce.label_groups.get_by_reference(outer).sub_groups] == [inner.href]
+    # The library names the type of the elements in quotes, and so leaves them as dictionaries.
+    assert [g["href"] for g in pce.label_groups.get_by_reference(outer).sub_groups] == [inner.href]
