@@ -18,7 +18,9 @@ use std::process::ExitCode;
 
 /// Measures Bulkhead's server.
 #[derive(Debug, Parser)]
-#[command(after_help = "Examples:\n  bulkhead-bench run --out bench/results.json\n  bulkhead-bench run --only A2 --workloads 1000 --rules 500")]
+#[command(
+    after_help = "Examples:\n  bulkhead-bench run --out bench/results.json\n  bulkhead-bench run --only A2 --workloads 1000 --rules 500"
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -75,11 +75,15 @@ impl Server {
             .map_err(|e| BenchError::Io("cannot read the bootstrap file".into(), e))?;
         let json: Value = serde_json::from_slice(&text).unwrap_or_default();
         let s = |k: &str| json.get(k).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let addr = s("http_url").trim_start_matches("http://").parse().map_err(|_| {
-            BenchError::Server("the bootstrap file has no address".into())
-        })?;
-        let basic = base64::engine::general_purpose::STANDARD
-            .encode(format!("{}:{}", s("api_key"), s("api_secret")));
+        let addr = s("http_url")
+            .trim_start_matches("http://")
+            .parse()
+            .map_err(|_| BenchError::Server("the bootstrap file has no address".into()))?;
+        let basic = base64::engine::general_purpose::STANDARD.encode(format!(
+            "{}:{}",
+            s("api_key"),
+            s("api_secret")
+        ));
         Ok(Self { child, addr, authorization: format!("Basic {basic}"), started_in })
     }
 

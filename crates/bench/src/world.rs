@@ -59,9 +59,7 @@ pub(crate) fn build(plan: &Plan, report: &mut Report) -> Result<TempDir, BenchEr
     write(&state, labels)?;
     write(&state, services)?;
     for chunk in chunks(plan.workloads) {
-        write(&state, |txn| {
-            chunk.clone().try_for_each(|n| workload(txn, &mut numbers, n))
-        })?;
+        write(&state, |txn| chunk.clone().try_for_each(|n| workload(txn, &mut numbers, n)))?;
     }
     let per_set = plan.rules.div_ceil(RULE_SETS);
     let mut left = plan.rules;
@@ -93,7 +91,6 @@ fn write(
         .map(|_| ())
         .map_err(|e| BenchError::Server(format!("sample: {:?}", e.items())))
 }
-
 
 fn object(v: Value) -> Map<String, Value> {
     match v {
@@ -156,7 +153,8 @@ fn workload(txn: &mut Txn<'_>, numbers: &mut Numbers, n: usize) -> Made {
 
 fn rule_set(txn: &mut Txn<'_>, numbers: &mut Numbers, n: usize, rules: usize) -> Made {
     let app = numbers.skewed(APPS);
-    let scope = json!([[{"label": label("app", app)}, {"label": label("env", numbers.skewed(ENVS))}]]);
+    let scope =
+        json!([[{"label": label("app", app)}, {"label": label("env", numbers.skewed(ENVS))}]]);
     let body = json!({"name": format!("rule set {n}"), "enabled": true, "scopes": scope});
     let set = crud::create(txn, Kind::RuleSet, None, object(body))?;
     (0..rules).try_for_each(|_| rule(txn, numbers, set.id))

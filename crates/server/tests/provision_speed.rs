@@ -80,7 +80,11 @@ fn first_provisioning_of_75_000_rules() {
         println!("{what}: {:?}", start.elapsed());
     };
     timed("fill", &mut || {
-        state.write_blocking(ORG, &origin, |txn| Ok(fill(txn))).unwrap();
+        let change = |txn: &mut Txn<'_>| {
+            fill(txn);
+            Ok(())
+        };
+        state.write_blocking(ORG, &origin, change).unwrap();
     });
     let world = state.world(ORG).unwrap();
     let set = all_pending(&world);

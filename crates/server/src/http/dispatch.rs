@@ -25,6 +25,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 type Route = Vec<(Method, &'static Operation, Handler)>;
+/// An operation, its handler and the path's parameters.
+type Hit = (&'static Operation, Handler, Vec<(String, String)>);
 
 /// Paths and the operations on them.
 pub struct Routes {
@@ -52,10 +54,7 @@ impl Routes {
         let mut out = Self { paths: matchit::Router::new(), routes: Vec::new() };
         let mut known: Vec<(&str, usize)> = Vec::new();
         for op in operations() {
-            let Some(handler) = handlers::find(op) else {
-                tracing::warn!(operation = op.id, "no handler");
-                continue;
-            };
+            let handler = handlers::find(op).ok_or_else(|| RouteError::NoHandler(op.id.clone()))?;
             let at = match known.iter().find(|(p, _)| *p == op.path) {
                 Some((_, n)) => *n,
                 None => {
@@ -75,11 +74,7 @@ impl Routes {
         Ok(out)
     }
 
-    fn find(
-        &self,
-        method: &Method,
-        path: &str,
-    ) -> Result<(&'static Operation, Handler, Vec<(String, String)>), ApiError> {
+    fn find(&self, method: &Method, path: &str) -> Result<Hit, ApiError> {
         let hit = self.paths.at(path).map_err(|_| ApiError::NotFound)?;
         let route = self.routes.get(*hit.value).ok_or(ApiError::NotFound)?;
         let (_, op, handler) =

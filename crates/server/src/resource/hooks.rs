@@ -11,31 +11,47 @@ use std::sync::Arc;
 /// Whether an object passes a filter.
 pub type Predicate = Box<dyn Fn(&World, &Obj) -> bool + Send>;
 
+/// [`Hooks::check`].
+pub type Check = fn(&mut Txn<'_>, &mut Map<String, Value>, Option<&Obj>) -> Result<(), ApiError>;
+/// [`Hooks::saved`].
+pub type Saved = fn(&mut Txn<'_>, &Arc<Obj>, Map<String, Value>) -> Result<(), ApiError>;
+/// [`Hooks::split`].
+pub type Split = fn(&mut Map<String, Value>) -> Map<String, Value>;
+/// [`Hooks::deletable`].
+pub type Deletable = fn(&Txn<'_>, &Obj) -> Result<(), ApiError>;
+/// [`Hooks::deleted`].
+pub type Deleted = fn(&mut Txn<'_>, &Obj) -> Result<(), ApiError>;
+/// [`Hooks::let_go`].
+pub type LetGo = fn(u32, &Obj, (Kind, Id)) -> Option<Map<String, Value>>;
+/// [`Hooks::derive`] and [`Hooks::usage`].
+pub type Derive = fn(&View<'_>, &Obj, &mut Out<'_>);
+/// [`Hooks::filter`].
+pub type MakeFilter = fn(&World, Side, &str, &str) -> Result<Predicate, ApiError>;
+
 /// The parts that a kind adds; each may be left out.
 #[derive(Clone, Copy)]
 pub struct Hooks {
     /// Checks (and may normalise) the whole document of an object before it is saved; the old object
     /// is given on update. Members put under names that begin with `_` are kept and never shown.
-    pub check:
-        Option<fn(&mut Txn<'_>, &mut Map<String, Value>, Option<&Obj>) -> Result<(), ApiError>>,
+    pub check: Option<Check>,
     /// Splits members off a request body that are stored as objects of their own; what it returns is
     /// handed to `saved`.
-    pub split: Option<fn(&mut Map<String, Value>) -> Map<String, Value>>,
+    pub split: Option<Split>,
     /// Acts after an object is saved, with what `split` took off.
-    pub saved: Option<fn(&mut Txn<'_>, &Arc<Obj>, Map<String, Value>) -> Result<(), ApiError>>,
+    pub saved: Option<Saved>,
     /// Refuses a deletion for reasons other than references.
-    pub deletable: Option<fn(&Txn<'_>, &Obj) -> Result<(), ApiError>>,
+    pub deletable: Option<Deletable>,
     /// Acts after an object is removed or marked deleted.
-    pub deleted: Option<fn(&mut Txn<'_>, &Obj) -> Result<(), ApiError>>,
+    pub deleted: Option<Deleted>,
     /// What an object (without audit fields changed) becomes when a target that it refers to is deleted.
     /// `None`, as without this hook: the reference keeps the target from being deleted.
-    pub let_go: Option<fn(u32, &Obj, (Kind, Id)) -> Option<Map<String, Value>>>,
+    pub let_go: Option<LetGo>,
     /// Adds derived fields to answers. Kinds that have it are rendered anew each time.
-    pub derive: Option<fn(&View<'_>, &Obj, &mut Out<'_>)>,
+    pub derive: Option<Derive>,
     /// Adds what answers show only with `usage=true`.
-    pub usage: Option<fn(&View<'_>, &Obj, &mut Out<'_>)>,
+    pub usage: Option<Derive>,
     /// Makes the predicate of a filter that the descriptor calls custom.
-    pub filter: Option<fn(&World, Side, &str, &str) -> Result<Predicate, ApiError>>,
+    pub filter: Option<MakeFilter>,
 }
 
 impl Hooks {

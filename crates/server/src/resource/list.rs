@@ -418,7 +418,7 @@ pub fn any(v: &Val, path: &str, test: &mut dyn FnMut(&Val) -> bool) -> bool {
         Some(name) => v.list(name).iter().any(|e| any(e, rest, test)),
         None => match v.get(head) {
             Some(Val::Arr(list)) if rest.is_empty() => {
-                list.iter().any(|e| test(e)) || v.get(head).is_some_and(|w| test(w))
+                list.iter().any(&mut *test) || v.get(head).is_some_and(&mut *test)
             }
             Some(Val::Arr(list)) => list.iter().any(|e| any(e, rest, test)),
             Some(w) => any(w, rest, test),
