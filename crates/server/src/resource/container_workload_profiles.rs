@@ -1,15 +1,16 @@
 //! Container workload profiles: what the pods of a namespace get.
 //!
-//! `labels` holds per key a fixed label or a list to choose from; `assign_labels`, the older form, is the
-//! fixed ones of them. Both are stored and kept in agreement.
+//! `labels` holds per key a fixed label or a list to choose from; `assign_labels`, the older form, sets and
+//! shows the fixed ones of them.
 
 use super::{Hooks, Predicate, crud, list, refs};
-use crate::doc::Val;
+use crate::doc::{self, Val};
 use crate::http::{Cx, Handler, Reply};
+use crate::render::{Out, View};
 use crate::txn::Txn;
 use crate::world::{Obj, Side, World};
 use bulkhead_api::{ApiError, ErrorItem};
-use bulkhead_ids::{AnyHref, Id, Kind};
+use bulkhead_ids::{AnyHref, Id, Kind, PolicyVersion};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -32,6 +33,7 @@ pub const HOOKS: Hooks = Hooks {
         )),
     }),
     let_go: Some(let_go),
+    derive: Some(derive),
     filter: Some(filter),
     ..Hooks::NONE
 };
@@ -86,8 +88,6 @@ fn check(txn: &mut Txn<'_>, doc: &mut Body, _old: Option<&Obj>) -> Result<(), Ap
         right_keys(&txn.world, entry, key)?;
     }
     managed(doc, labels.is_empty())?;
-    let assigned = labels.iter().filter_map(fixed).map(|href| json!({"href": href}));
-    doc.insert("assign_labels".into(), assigned.collect());
     doc.insert("labels".into(), labels.into());
     if doc.get("description").is_some_and(Value::is_null) {
         doc.insert("description".into(), "".into());
@@ -170,7 +170,7 @@ fn let_go(org: u32, profile: &Obj, target: (Kind, Id)) -> Option<Body> {
     }
     let offered = |e: &&Val| e.list("restriction").iter().any(is);
     entries.iter().find(offered)?;
-    let gone = crate::doc::href(org, bulkhead_ids::PolicyVersion::Draft, target.0, target.1);
+    let gone = doc::href(org, PolicyVersion::Draft, target.0, target.1);
     let gone = Value::from(gone.to_string());
     let mut doc = crud::document(org, profile);
     for entry in doc.get_mut("labels").and_then(Value::as_array_mut).into_iter().flatten() {
@@ -181,12 +181,23 @@ fn let_go(org: u32, profile: &Obj, target: (Kind, Id)) -> Option<Body> {
     Some(doc)
 }
 
+/// The fixed labels of a profile.
+fn assigned(profile: &Obj) -> impl Iterator<Item = Id> {
+    let entries = profile.doc.list("labels").iter();
+    entries.filter_map(|e| e.get("assignment")?.target()).map(|(_, id)| id)
+}
+
+fn derive(view: &View<'_>, profile: &Obj, out: &mut Out<'_>) {
+    let href = |id| doc::href(view.world.org, PolicyVersion::Draft, Kind::Label, id).to_string();
+    let list: Value = assigned(profile).map(|id| json!({"href": href(id)})).collect();
+    out.member("assign_labels", &list);
+}
+
 /// `assign_labels`: the fixed labels hold all of one of the lists.
 fn filter(world: &World, _side: Side, _name: &str, value: &str) -> Result<Predicate, ApiError> {
     let lists = list::label_lists(world, value)?;
     Ok(Box::new(move |_, o| {
-        let own: Vec<Id> =
-            o.doc.list("assign_labels").iter().filter_map(Val::target).map(|t| t.1).collect();
+        let own: Vec<Id> = assigned(o).collect();
         lists.iter().any(|l| !l.is_empty() && l.iter().all(|id| own.contains(id)))
     }))
 }

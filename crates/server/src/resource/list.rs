@@ -471,7 +471,7 @@ mod tests {
     fn a_label_filter_looks_at_nothing_but_what_it_selects() {
         let world = labelled();
         let labels = r#"[["/orgs/1/labels/1"]]"#;
-        let mut q = query(&world, &[("labels", labels), ("max_results", "50")]);
+        let mut q = query(&world, &[("labels", labels), ("max_results", "30")]);
         let looked = Arc::new(AtomicUsize::new(0));
         let count = looked.clone();
         q.predicates.push(Box::new(move |_, _| {
@@ -479,7 +479,7 @@ mod tests {
             true
         }));
         let page = q.run(&world, Side::Draft, Kind::Workload, None);
-        assert_eq!((page.rows.len(), page.matched), (50, (ALL / EVERY) as usize));
+        assert_eq!((page.rows.len(), page.matched), (30, (ALL / EVERY) as usize));
         assert_eq!(page.total, ALL as usize);
         assert_eq!(looked.load(Ordering::Relaxed), (ALL / EVERY) as usize);
     }
