@@ -214,7 +214,7 @@ def test_large_header_block(boot):
     with wire.connect(boot) as stream:
         try:
             stream.sendall(wire.head(boot, "GET", "/api/v2/noop", *(f"X-Filler-{i}: {'a' * 1000}" for i in range(2000))))
-        except (BrokenPipeError, ConnectionResetError):
+        except OSError:  # the server may close at once; over TLS that shows as an end of file
             return
         assert wire.read_status(stream) in (0, 400, 413, 431)
 

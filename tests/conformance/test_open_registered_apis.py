@@ -159,7 +159,7 @@ def test_policy_helpers(pce):
 def test_workload_interfaces(pce):
     workload = pce.workloads.create(illumio.Workload(name=unique("w")))
     pce.create_workload_interface(workload.href, {"name": "eth1", "address": "10.3.3.3", "cidr_block": 24, "link_state": "up"})
-    assert [i.name for i in pce.get_workload_interfaces(workload.href)] == ["eth1"]
+    assert [i["name"] for i in pce.get_workload_interfaces(workload.href)] == ["eth1"]
     pce.delete_workload_interface(workload.href, "eth1")
     assert pce.get_workload_interfaces(workload.href) == []
 

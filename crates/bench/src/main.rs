@@ -46,6 +46,16 @@ enum Command {
         #[arg(long)]
         server: Option<PathBuf>,
     },
+    /// Make the sample organisation in a directory.
+    #[command(hide = true)]
+    Make {
+        /// The directory.
+        dir: PathBuf,
+        /// Workloads.
+        workloads: usize,
+        /// Rules.
+        rules: usize,
+    },
     /// Answer every request with the bytes of a file: the peer of row A1.
     #[command(hide = true)]
     Bare {
@@ -72,6 +82,7 @@ fn main() -> ExitCode {
         Err(e) => return fail(&BenchError::Io("cannot start".into(), e)),
     };
     let result = match cli.command {
+        Command::Make { dir, workloads, rules } => world::make(&dir, workloads, rules),
         Command::Bare { body } => runtime.block_on(bare::serve(&body)),
         Command::Run { out, only, workloads, rules, server } => {
             let plan = process::Plan { only, workloads, rules, server };
@@ -90,7 +101,7 @@ fn run(
     out: Option<&std::path::Path>,
 ) -> Result<(), BenchError> {
     let mut report = report::Report::default();
-    let data = world::build(plan, &mut report)?;
+    let data = world::build(plan)?;
     if plan.wants("A3") {
         start::measure(plan, data.path(), &mut report)?;
     }

@@ -1,8 +1,8 @@
 //! The sample organisation: believable, of any size, the same on every run.
 
 use crate::BenchError;
-use crate::process::Plan;
-use crate::report::{Report, say};
+use crate::process::{Plan, own};
+use crate::report::say;
 use bulkhead_ids::{Id, Kind};
 use bulkhead_server::boot;
 use bulkhead_server::clock::SystemClock;
@@ -12,6 +12,7 @@ use bulkhead_server::state::State;
 use bulkhead_server::txn::{Origin, Txn};
 use bulkhead_store::SqliteStore;
 use serde_json::{Map, Value, json};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 use tempfile::TempDir;
@@ -46,29 +47,20 @@ impl Numbers {
     }
 }
 
-/// Fills a data directory; it goes away with the handle.
-pub(crate) fn build(plan: &Plan, report: &mut Report) -> Result<TempDir, BenchError> {
-    let _ = report;
-    let failed = |e: &dyn std::fmt::Display| BenchError::Server(format!("sample: {e}"));
+/// Makes a data directory in a process of its own, which lets go of it at its end; the directory goes
+/// away with the handle.
+pub(crate) fn build(plan: &Plan) -> Result<TempDir, BenchError> {
     let dir = TempDir::new().map_err(|e| BenchError::Io("no place for the sample".into(), e))?;
     let began = Instant::now();
-    let store = SqliteStore::open(dir.path()).map_err(|e| failed(&e))?;
-    let state = State::load(Arc::new(store), Arc::new(SystemClock)).map_err(|e| failed(&e))?;
-    boot::ensure(&state).map_err(|e| failed(&e))?;
-    let mut numbers = Numbers(42);
-    write(&state, labels)?;
-    write(&state, services)?;
-    for chunk in chunks(plan.workloads) {
-        write(&state, |txn| chunk.clone().try_for_each(|n| workload(txn, &mut numbers, n)))?;
+    let ended = std::process::Command::new(own()?)
+        .arg("make")
+        .arg(dir.path())
+        .args([plan.workloads.to_string(), plan.rules.to_string()])
+        .status()
+        .map_err(|e| BenchError::Io("cannot make the sample".into(), e))?;
+    if !ended.success() {
+        return Err(BenchError::Server(format!("the sample could not be made: {ended}")));
     }
-    let per_set = plan.rules.div_ceil(RULE_SETS);
-    let mut left = plan.rules;
-    for n in 0..RULE_SETS {
-        let rules = per_set.min(left);
-        left -= rules;
-        write(&state, |txn| rule_set(txn, &mut numbers, n, rules))?;
-    }
-    write(&state, |txn| policy::provision_all(txn, "sample"))?;
     say(&format!(
         "sample organisation of {} workloads and {} rules made in {:.1} s",
         plan.workloads,
@@ -76,6 +68,28 @@ pub(crate) fn build(plan: &Plan, report: &mut Report) -> Result<TempDir, BenchEr
         began.elapsed().as_secs_f64()
     ));
     Ok(dir)
+}
+
+/// Fills a data directory.
+pub(crate) fn make(dir: &Path, workloads: usize, rules: usize) -> Result<(), BenchError> {
+    let failed = |e: &dyn std::fmt::Display| BenchError::Server(format!("sample: {e}"));
+    let store = SqliteStore::open(dir).map_err(|e| failed(&e))?;
+    let state = State::load(Arc::new(store), Arc::new(SystemClock)).map_err(|e| failed(&e))?;
+    boot::ensure(&state).map_err(|e| failed(&e))?;
+    let mut numbers = Numbers(42);
+    write(&state, labels)?;
+    write(&state, services)?;
+    for chunk in chunks(workloads) {
+        write(&state, |txn| chunk.clone().try_for_each(|n| workload(txn, &mut numbers, n)))?;
+    }
+    let per_set = rules.div_ceil(RULE_SETS);
+    let mut left = rules;
+    for n in 0..RULE_SETS {
+        let rules = per_set.min(left);
+        left -= rules;
+        write(&state, |txn| rule_set(txn, &mut numbers, n, rules))?;
+    }
+    write(&state, |txn| policy::provision_all(txn, "sample"))
 }
 
 fn chunks(total: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
@@ -172,7 +186,7 @@ fn rule(txn: &mut Txn<'_>, numbers: &mut Numbers, set: Id) -> Made {
         ],
         "ingress_services": [{"href": format!("/orgs/1/sec_policy/draft/services/{service}")}],
         "resolve_labels_as": {"providers": ["workloads"], "consumers": ["workloads"]},
-        "unscoped_consumers": numbers.next() % 4 == 0,
+        "unscoped_consumers": numbers.next().is_multiple_of(4),
     });
     crud::create(txn, Kind::SecRule, Some(set), object(body)).map(|_| ())
 }

@@ -26,7 +26,7 @@ use std::sync::Arc;
 use subtle::ConstantTimeEq;
 
 /// Operations that take HTTP Basic with e-mail and password: the Quickstart makes its first key so.
-const PASSWORD_OPERATIONS: &[&str] = &["api_key_create", "api_key_list"];
+const PASSWORD_OPERATIONS: &[&str] = &["api_key_create", "api_key_list", "user_list"];
 
 /// The name space of API keys in Basic user names.
 pub const KEY_PREFIX: &str = "api_";

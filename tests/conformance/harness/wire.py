@@ -12,6 +12,8 @@ def connect(boot, timeout=30):
     """A TLS connection to the API, verified by the server's own CA, speaking HTTP/1.1."""
     address = urllib.parse.urlsplit(boot["https_url"])
     context = ssl.create_default_context(cafile=boot["ca_file"])
+    # TLS 1.3 sends session tickets after the handshake, which would look like an answer.
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
     plain = socket.create_connection((address.hostname, address.port), timeout=timeout)
     return context.wrap_socket(plain, server_hostname=address.hostname)
 
