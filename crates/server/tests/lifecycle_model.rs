@@ -116,7 +116,7 @@ impl Run {
             _ => Kind::IpList,
         };
         let href = self.href(self.pick(&[target], to));
-        match (kind, href.filter(|_| to % 4 > 0)) {
+        match (kind, href.filter(|_| !to.is_multiple_of(4))) {
             (Kind::LabelGroup, Some(h)) => json!({"sub_groups": [{"href": h}]}),
             (Kind::LabelGroup, None) => json!({"sub_groups": []}),
             (Kind::SecRule, Some(h)) => json!({"consumers": [{"ip_list": {"href": h}}]}),
