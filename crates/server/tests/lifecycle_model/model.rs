@@ -48,7 +48,9 @@ fn without_audit(c: &Content) -> Value {
 fn targets(v: &Value, out: &mut BTreeSet<Node>) {
     match v {
         Value::Object(m) => {
-            if let Some(h) = m.get("href").and_then(Value::as_str) {
+            // Actors are no policy objects, and the server itself (`/users/0`) is no object at all.
+            let href = m.get("href").and_then(Value::as_str).filter(|h| !h.starts_with("/users/"));
+            if let Some(h) = href {
                 let h: AnyHref = h.parse().unwrap();
                 if h.kind.is_policy() {
                     out.insert((h.kind, h.id));
