@@ -8,7 +8,7 @@ use crate::audit::href_of;
 use crate::doc::{Key, Val, href, intern};
 use crate::resource;
 use crate::world::{Obj, Rendered, Row, Side, World};
-use bulkhead_api::{descriptor, descriptors};
+use bulkhead_api::descriptors;
 use bulkhead_ids::{Id, Kind, PolicyVersion};
 use bulkhead_store::UpdateType;
 use bytes::Bytes;
@@ -323,9 +323,4 @@ pub fn array(items: impl Iterator<Item = Bytes>) -> Vec<u8> {
     }
     out.push(b']');
     out
-}
-
-/// Whether answers about a kind show caps at all.
-pub fn shows_caps(kind: Kind) -> bool {
-    descriptor(kind).is_some_and(|d| d.caps)
 }

@@ -357,8 +357,3 @@ fn record(app: &App, origin: &Origin, seen: &Seen, e: &ApiError) {
     }
     app.state.note(org, vec![audit::refused(org, origin, now, (&event_type, &seen.notes), e)]);
 }
-
-/// What events call an operation.
-pub fn event_name(op: &Operation) -> String {
-    op.event.clone()
-}

@@ -58,7 +58,7 @@ pub async fn guarded_update(cx: &Cx) -> Result<Reply, ApiError> {
     let kind = cx.op.kind.ok_or(ApiError::NotFound)?;
     let caller = cx.caller.as_ref().ok_or(ApiError::Unauthenticated)?;
     let system = cx.app.state.world(SYSTEM).ok_or(ApiError::NotFound)?;
-    cx.write(&format!("{}.update", kind.name()), |txn| {
+    cx.write(&cx.op.event, |txn| {
         let old = standard::draft(cx, &txn.world, kind)?;
         crud::update(txn, &old, cx.object())?;
         if authz::allowed_in(&system, &txn.world, caller, cx.peer) {

@@ -74,10 +74,9 @@ pub async fn run(
 ) -> Result<Reply, ApiError> {
     cx.draft_only()?;
     let _running = guard(cx)?;
-    let event = crate::http::dispatch::event_name(cx.op);
     // A thousand items keep a thread busy for tens of milliseconds: other tasks of it move elsewhere.
     let change = |txn: &mut Txn<'_>| block_in_place(|| each(txn, cx.items(), &mut change));
-    let (outcomes, _) = cx.write(&event, change).await?;
+    let (outcomes, _) = cx.write(&cx.op.event, change).await?;
     Ok(Reply::json(StatusCode::OK, &answer(deed, outcomes)))
 }
 

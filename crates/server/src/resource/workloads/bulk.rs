@@ -102,7 +102,7 @@ async fn relabel(
     cx: &Cx,
     with: impl Fn(&Txn<'_>, &[Id], &[Id]) -> Vec<Id>,
 ) -> Result<Reply, ApiError> {
-    cx.write(&crate::http::dispatch::event_name(cx.op), |txn| {
+    cx.write(&cx.op.event, |txn| {
         tokio::task::block_in_place(|| {
             let labels = hrefs(txn, &cx.body, "labels")?;
             one_label_of_a_key(&txn.world, cx.body.get("labels"), "a workload")?;
