@@ -80,7 +80,7 @@ VENDOR = {
 }
 EXTERNAL = ["external_data_set", "external_data_reference"]
 # Properties that are refused on purpose (see descriptor_differences.json), left out of samples.
-NOT_TAKEN = {"all_ips_except_for_in_consumers", "all_ips_except_for_in_providers"}
+NOT_TAKEN = set()
 # Properties that exclude each other, though the vendor's PUT schemas do not say so.
 EXCLUSIVE = [("service", "service_ports")]
 UUID = "6f0c8a5e-2b1d-4c3e-9f4a-1b2c3d4e5f60"

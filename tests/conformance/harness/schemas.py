@@ -101,6 +101,9 @@ def properties(document, schema):
     for keyword in ("oneOf", "anyOf", "allOf"):
         for part in schema.get(keyword, []):
             found.update(properties(document, part))
+    for keyword in ("then", "else"):
+        if keyword in schema:
+            found.update(properties(document, schema[keyword]))
     if "items" in schema and not found:
         found.update(properties(document, schema["items"]))
     return found

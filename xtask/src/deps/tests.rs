@@ -86,7 +86,7 @@ fn edges_against_the_direction_fail() {
         ),
         (
             member("engine", &["+api"], &[]),
-            "crates/engine/Cargo.toml: must not use `api`; `engine` may use ids, netset \
+            "crates/engine/Cargo.toml: must not use `api`; `engine` may use ids, netset, model \
              (xtask/src/deps/table.rs)",
         ),
         (
