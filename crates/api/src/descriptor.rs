@@ -128,6 +128,9 @@ pub struct CustomOperation {
     /// Query parameters, by name.
     #[serde(default)]
     pub query: BTreeMap<String, Value>,
+    /// Whether the elements of the body are taken one by one: see [`crate::Operation::bulk`].
+    #[serde(default)]
+    pub bulk: bool,
 }
 
 /// A field of an object.

@@ -14,6 +14,9 @@ use std::sync::OnceLock;
 /// Most errors told of one body.
 const ERRORS_TOLD_MAX: usize = 5;
 
+/// Compiled schemas by operation, each made when it is first needed.
+type Validators = BTreeMap<&'static str, OnceLock<Result<Validator, String>>>;
+
 fn external_schema() -> Value {
     json!({"type": ["string", "null"], "maxLength": limits::NAME_CHARS_MAX})
 }
@@ -238,20 +241,46 @@ impl Operation {
         self.check(body).is_ok()
     }
 
-    /// Checks a body against the operation's schema.
+    /// Checks a body against the operation's schema; of the items of a bulk call only that they are
+    /// objects.
     ///
     /// # Errors
     /// [`ApiError::Invalid`] with one item per fault, at most five; `Internal` for a broken schema.
     pub fn check(&self, body: &Value) -> Result<(), ApiError> {
-        let Some(schema) = &self.request else { return Ok(()) };
-        static CACHE: OnceLock<BTreeMap<&'static str, OnceLock<Result<Validator, String>>>> =
-            OnceLock::new();
-        let cache = CACHE.get_or_init(|| {
+        static CACHE: OnceLock<Validators> = OnceLock::new();
+        self.check_in(&CACHE, body, |op| {
+            let mut schema = op.request.clone()?;
+            if let (true, Some(list)) = (op.bulk, schema.as_object_mut()) {
+                list.insert("items".into(), json!({"type": "object"}));
+            }
+            Some(schema)
+        })
+    }
+
+    /// Checks an item of a bulk call.
+    ///
+    /// # Errors
+    /// As [`Operation::check`].
+    pub fn check_item(&self, item: &Value) -> Result<(), ApiError> {
+        static CACHE: OnceLock<Validators> = OnceLock::new();
+        self.check_in(&CACHE, item, |op| op.request.as_ref()?.get("items").cloned())
+    }
+
+    fn check_in(
+        &self,
+        cache: &'static OnceLock<Validators>,
+        body: &Value,
+        schema: impl Fn(&Self) -> Option<Value>,
+    ) -> Result<(), ApiError> {
+        if self.request.is_none() {
+            return Ok(());
+        }
+        let cache = cache.get_or_init(|| {
             crate::operations().iter().map(|o| (o.id.as_str(), OnceLock::new())).collect()
         });
+        let compiled = || schema(self).ok_or_else(|| "there is none".to_owned());
         let slot = cache.get(self.id.as_str());
-        let validator = slot.map(|s| s.get_or_init(|| compile(schema)));
-        match validator {
+        match slot.map(|s| s.get_or_init(|| compiled().and_then(|s| compile(&s)))) {
             Some(Ok(v)) => check_with(v, body, &self.id),
             Some(Err(e)) => Err(ApiError::Internal(format!("schema of {}: {e}", self.id))),
             None => Err(ApiError::Internal(format!("{} is not in the table", self.id))),

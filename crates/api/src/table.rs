@@ -64,6 +64,9 @@ pub struct Operation {
     pub query: Vec<(String, Value)>,
     /// What audit events call it: `resource.verb`.
     pub event: String,
+    /// Whether the elements of the body are taken one by one: one that breaks its schema fails alone,
+    /// told in its place in the answer, and does not refuse the call.
+    pub bulk: bool,
 }
 
 /// Event types that do not follow from the operation's id: operation id, event type.
@@ -190,6 +193,7 @@ fn standard(kind: Kind, d: &Descriptor, action: Action) -> Option<Operation> {
         doc: spec.doc.clone().unwrap_or_else(|| d.doc.clone()),
         source: d.source.clone(),
         query: if action == Action::List { schema::list_query(d) } else { Vec::new() },
+        bulk: false,
     })
 }
 
@@ -216,6 +220,7 @@ fn custom(c: &CustomOperation, kind: Option<Kind>, exposure: &str) -> Operation 
         doc: c.doc.clone(),
         source: c.source.clone(),
         query: c.query.iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
+        bulk: c.bulk,
     }
 }
 

@@ -1,13 +1,14 @@
 //! Bulk calls: many objects in one change, item by item.
 //!
-//! An item that fails is undone and told; the others stand. The whole call is one commit with one event,
-//! so a crash leaves all of it or nothing. How many items a call takes stands in its schema.
+//! An item that breaks its schema, or fails later and is undone, is told; the others stand. The whole
+//! call is one commit with one event, so a crash leaves all of it or nothing. How many items a call takes
+//! stands in its schema.
 
 use super::crud;
 use crate::http::{Cx, Reply};
 use crate::txn::Txn;
 use crate::world::Obj;
-use bulkhead_api::{ApiError, ErrorItem};
+use bulkhead_api::ApiError;
 use bulkhead_ids::{AnyHref, Kind, PolicyVersion};
 use http::StatusCode;
 use serde_json::{Map, Value, json};
@@ -31,31 +32,34 @@ pub struct Outcome {
     pub href: Option<String>,
     /// Why it failed.
     pub error: Option<ApiError>,
+    /// Whether it failed because it breaks its schema.
+    pub malformed: bool,
 }
 
-/// Changes item by item, undoing what a failing one did.
+/// Changes item by item, undoing what a failing one did; items that break their schema are passed over.
 ///
 /// # Errors
 /// Only for faults of the server, which end the call.
 pub fn each(
     txn: &mut Txn<'_>,
-    items: &[Value],
+    items: Vec<(&Value, Result<(), ApiError>)>,
     mut change: impl FnMut(&mut Txn<'_>, Map<String, Value>) -> Result<Arc<Obj>, ApiError>,
 ) -> Result<Vec<Outcome>, ApiError> {
     let mut outcomes = Vec::with_capacity(items.len());
-    for item in items {
+    for (item, checked) in items {
         let mark = txn.mark();
         let body = item.as_object().cloned().unwrap_or_default();
         let named = body.get("href").and_then(Value::as_str).map(str::to_owned);
-        let outcome = match change(txn, body) {
+        let malformed = checked.is_err();
+        let outcome = match checked.and_then(|()| change(txn, body)) {
             Ok(obj) => {
                 let href = crate::audit::href_of(&txn.world, &obj).to_string();
-                Outcome { href: Some(named.unwrap_or(href)), error: None }
+                Outcome { href: Some(named.unwrap_or(href)), error: None, malformed }
             }
             Err(e @ (ApiError::Internal(_) | ApiError::Unavailable(_))) => return Err(e),
             Err(e) => {
                 txn.back_to(mark);
-                Outcome { href: named, error: Some(e) }
+                Outcome { href: named, error: Some(e), malformed }
             }
         };
         outcomes.push(outcome);
@@ -75,7 +79,9 @@ pub async fn run(
     cx.draft_only()?;
     let _running = guard(cx)?;
     // A thousand items keep a thread busy for tens of milliseconds: other tasks of it move elsewhere.
-    let change = |txn: &mut Txn<'_>| block_in_place(|| each(txn, cx.items(), &mut change));
+    let check = || cx.items().iter().map(|item| (item, cx.op.check_item(item))).collect();
+    let items: Vec<_> = block_in_place(check);
+    let change = |txn: &mut Txn<'_>| block_in_place(|| each(txn, items, &mut change));
     let (outcomes, _) = cx.write(&cx.op.event, change).await?;
     Ok(Reply::json(StatusCode::OK, &answer(deed, outcomes)))
 }
@@ -158,7 +164,8 @@ pub fn named(txn: &Txn<'_>, kind: Kind, item: &Map<String, Value>) -> Result<Arc
 
 /// The answer of a bulk call, in the order of the request.
 ///
-/// Failed items of creations carry `href: null`: one client reads the member of every element.
+/// Failed items of creations carry `href: null`: one client reads the member of every element. Items that
+/// break their schema have status `validation_failure`, others that fail `failed`.
 pub fn answer(deed: Deed, outcomes: Vec<Outcome>) -> Value {
     let status = if deed == Deed::Create { "created" } else { "updated" };
     let one = |o: Outcome| match (deed, o.error) {
@@ -166,13 +173,13 @@ pub fn answer(deed: Deed, outcomes: Vec<Outcome>) -> Value {
         (Deed::Delete, Some(e)) => Some(json!({"href": o.href, "errors": e.items()})),
         (_, None) => Some(json!({"href": o.href, "status": status})),
         (_, Some(e)) => {
-            let none = || ErrorItem::new("failed", "the item failed");
-            let first = e.items().into_iter().next().unwrap_or_else(none);
+            let items = e.items();
+            let messages: Vec<&str> = items.iter().map(|i| i.message.as_str()).collect();
             Some(json!({
-                "href": o.href,
-                "status": "failed",
-                "token": first.token,
-                "message": first.message,
+                "href": o.href.filter(|_| deed != Deed::Create),
+                "status": if o.malformed { "validation_failure" } else { "failed" },
+                "token": items.first().map_or("failed", |i| i.token.as_ref()),
+                "message": messages.join("; "),
             }))
         }
     };

@@ -41,6 +41,7 @@ async fn create(cx: &Cx) -> Result<Reply, ApiError> {
         .map(|o| bulk::Outcome {
             href: Some(crate::audit::href_of(&world, o).to_string()),
             error: None,
+            malformed: false,
         })
         .collect();
     Ok(Reply::json(StatusCode::CREATED, &bulk::answer(bulk::Deed::Create, outcomes)))
