@@ -28,12 +28,13 @@ help:
 	@sed -n 's/^## \([^:]*\): /  \1\t/p' $(MAKEFILE_LIST) | expand -t 22
 	@echo "Builds go to $(CARGO_TARGET_DIR); set CARGO_TARGET_DIR to change that."
 
-## run: build the server and start it on https://127.0.0.1:8443 (DATA=dir, ARGS=further flags)
-# Without a listener among the flags the server opens its default ones, and on a terminal it
-# prints its address, the login and a first command to try.
+## run: build the server and start it with a sample organisation (DATA=dir, ARGS=further flags)
+# Without a listener among the flags the server opens its default ones, https://127.0.0.1:8443 first, and
+# on a terminal it prints its address, the login and a first command to try. --demo fills a data directory
+# that is empty; on others it changes nothing.
 run:
 	cargo build --release $(LOCKED) --package bulkhead-server --bin bulkhead-pce
-	"$(CARGO_TARGET_DIR)/release/bulkhead-pce" serve --data-dir "$(DATA)" $(ARGS)
+	"$(CARGO_TARGET_DIR)/release/bulkhead-pce" serve --data-dir "$(DATA)" --demo $(ARGS)
 
 ## test: install what the tests need, then run lint and every tier of tests
 test:

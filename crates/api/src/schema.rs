@@ -266,6 +266,15 @@ impl Operation {
         self.check_in(&CACHE, item, |op| op.request.as_ref()?.get("items").cloned())
     }
 
+    /// Checks one object, alone or as the element of the list that the operation takes.
+    ///
+    /// # Errors
+    /// As [`Operation::check`].
+    pub fn check_one(&self, object: &Value) -> Result<(), ApiError> {
+        let list = self.request.as_ref().and_then(|r| r.get("type")).is_some_and(|t| t == "array");
+        if list { self.check(&json!([object])) } else { self.check(object) }
+    }
+
     fn check_in(
         &self,
         cache: &'static OnceLock<Validators>,

@@ -281,17 +281,20 @@ pub async fn announce(
         write_secret(&kept, p)?;
     }
     let terminal = std::io::stderr().is_terminal();
-    if serve.bootstrap_out.is_none() && !(terminal && login.password.is_some()) {
+    if serve.bootstrap_out.is_none() && !terminal {
         return Ok(());
     }
+    // A key for every start at a terminal would be one too many: later ones name the login only.
+    let with_key = serve.bootstrap_out.is_some() || login.password.is_some();
     let password = login.password.or_else(|| std::fs::read_to_string(&kept).ok());
-    let origin = Origin::default();
-    let ((key, secret), _) = app
-        .state
-        .write(SYSTEM, &origin, |txn| {
+    let mut made = None;
+    if with_key {
+        let origin = Origin::default();
+        let key = |txn: &mut Txn<'_>| {
             authn::new_key(txn, login.user, "bootstrap", "made at the start of the server")
-        })
-        .await?;
+        };
+        made = Some(app.state.write(SYSTEM, &origin, key).await?.0);
+    }
     let [https, http, agent] = urls;
     let ca = std::fs::canonicalize(&files.ca_cert)
         .map_err(|e| RunError::File(files.ca_cert.clone(), e))?;
@@ -303,14 +306,16 @@ pub async fn announce(
         "org_id": 1,
         "email": login.email,
         "password": password,
-        "api_key": format!("{}{key}", authn::KEY_PREFIX),
-        "api_secret": secret,
+        "api_key": made.as_ref().map(|(key, _)| format!("{}{key}", authn::KEY_PREFIX)),
+        "api_secret": made.as_ref().map(|(_, secret)| secret),
     });
     if let Some(file) = &serve.bootstrap_out {
         write_secret(file, &format!("{out:#}\n"))?;
     }
     if terminal {
-        welcome(&out);
+        let text = welcome(&out, serve.demo, login.user);
+        // A closed terminal is no reason to stop serving.
+        let _ = std::io::stderr().write_all(text.as_bytes());
     }
     Ok(())
 }
@@ -331,23 +336,64 @@ fn write_secret(path: &Path, text: &str) -> Result<(), RunError> {
     std::fs::rename(&part, path).map_err(failed)
 }
 
-fn welcome(out: &Value) {
+/// What a person at the terminal is told: where the server is, the login, and a first command.
+fn welcome(out: &Value, demo: bool, user: Id) -> String {
     let s = |k: &str| out.get(k).and_then(Value::as_str).unwrap_or_default();
     let url = [s("https_url"), s("http_url")].into_iter().find(|u| !u.is_empty()).unwrap_or("-");
-    let text = format!(
-        "\n  Bulkhead is running at {url}\n\
-         \n  login     {}\n  password  {}\n  API key   {}\n  secret    {}\n  CA        {}\n\
-         \n  Make a label:\n\n    curl --cacert {} -u {}:{} -H 'Content-Type: application/json' \\\n      \
-         -d '{{\"key\":\"app\",\"value\":\"HRM\"}}' {url}/api/v2/orgs/1/labels\n\n",
+    let mut text = format!(
+        "\n  Bulkhead is running at {url}\n\n  login     {}\n  password  {}\n",
         s("email"),
         s("password"),
-        s("api_key"),
-        s("api_secret"),
-        s("ca_file"),
-        s("ca_file"),
-        s("api_key"),
-        s("api_secret"),
     );
-    // A closed terminal is no reason to stop serving.
-    let _ = std::io::stderr().write_all(text.as_bytes());
+    let ca = s("ca_file");
+    let curl = format!("curl --cacert {ca} -H 'Content-Type: application/json' \\\n     ");
+    let key = format!("-u {}:{}", s("api_key"), s("api_secret"));
+    let (what, command) = match (s("api_key").is_empty(), demo) {
+        (true, _) => (
+            "Make an API key",
+            format!(
+                "-u {}:{} -d '{{\"name\":\"first\"}}' {url}/api/v2/users/{}/api_keys",
+                s("email"),
+                s("password"),
+                user.as_int().unwrap_or_default(),
+            ),
+        ),
+        (false, true) => (
+            "See what waits to be provisioned",
+            format!("{key} {url}/api/v2/orgs/1/sec_policy/pending"),
+        ),
+        (false, false) => (
+            "Make a label",
+            format!("{key} -d '{{\"key\":\"app\",\"value\":\"HRM\"}}' {url}/api/v2/orgs/1/labels"),
+        ),
+    };
+    if !s("api_key").is_empty() {
+        text += &format!("  API key   {}\n  secret    {}\n", s("api_key"), s("api_secret"));
+    }
+    text + &format!("  CA        {ca}\n\n  {what}:\n\n    {curl} {command}\n\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_welcome_names_a_first_command() {
+        let mut out = json!({
+            "https_url": "https://127.0.0.1:8443", "http_url": null, "ca_file": "/d/tls/ca.pem",
+            "email": "owner@example.com", "password": "secret", "api_key": "api_1", "api_secret": "s",
+        });
+        let text = welcome(&out, true, Id::int(1));
+        let want = "    curl --cacert /d/tls/ca.pem -H 'Content-Type: application/json' \\\n      -u \
+            api_1:s https://127.0.0.1:8443/api/v2/orgs/1/sec_policy/pending\n";
+        assert!(text.contains(want), "{text}");
+        assert!(welcome(&out, false, Id::int(1)).contains("/orgs/1/labels"));
+        out["api_key"] = Value::Null;
+        out["api_secret"] = Value::Null;
+        let later = welcome(&out, true, Id::int(1));
+        assert!(
+            later.contains("-u owner@example.com:secret") && later.contains("/users/1/api_keys")
+        );
+        assert!(!later.contains("API key  "), "{later}");
+    }
 }

@@ -132,6 +132,8 @@ pub struct Serve {
     pub bootstrap_out: Option<PathBuf>,
     /// Requests a minute of each credential; 0 is no limit.
     pub rate_limit: Option<u32>,
+    /// Whether an empty data directory is filled with the sample organisation.
+    pub demo: bool,
 }
 
 /// Why the settings cannot be used.
@@ -146,9 +148,6 @@ pub enum ConfigError {
     /// No data directory is named.
     #[error("give `--data-dir DIR`, or `data_dir` in the file of settings")]
     NoDataDir,
-    /// The sample organisation is asked for.
-    #[error("`--demo` is not available in this version: start without it")]
-    Demo,
 }
 
 impl ServeArgs {
@@ -161,9 +160,6 @@ impl ServeArgs {
             Some(path) => read(path)?,
             None => Self::default(),
         };
-        if self.demo || file.demo {
-            return Err(ConfigError::Demo);
-        }
         Ok(Serve {
             data_dir: self.data_dir.or(file.data_dir).ok_or(ConfigError::NoDataDir)?,
             https: self.https.or(file.https),
@@ -172,6 +168,7 @@ impl ServeArgs {
             metrics: self.metrics.or(file.metrics),
             bootstrap_out: self.bootstrap_out.or(file.bootstrap_out),
             rate_limit: self.rate_limit.or(file.rate_limit),
+            demo: self.demo || file.demo,
         })
     }
 }
@@ -211,7 +208,7 @@ mod tests {
     #[test]
     fn what_cannot_be_served_is_told() {
         assert!(serve(&[]).unwrap_err().contains("--data-dir"));
-        assert!(serve(&["--data-dir", "a", "--demo"]).unwrap_err().contains("Demo"));
+        assert!(serve(&["--data-dir", "a", "--demo"]).unwrap().demo);
         assert!(serve(&["--config", "/nonexistent/x"]).unwrap_err().contains("Read"));
     }
 }

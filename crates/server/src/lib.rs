@@ -11,6 +11,7 @@ pub mod authz;
 pub mod boot;
 pub mod clock;
 pub mod config;
+pub mod demo;
 pub mod doc;
 pub mod health;
 pub mod http;

@@ -4,6 +4,7 @@ use crate::app::App;
 use crate::boot;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Command, ConfigError, OrgCommand, Serve, UserCommand};
+use crate::demo;
 use crate::http::{dispatch, listen};
 use crate::rate::Rates;
 use crate::state::{LoadError, State};
@@ -151,11 +152,15 @@ fn prepare(mut serve: Serve) -> Result<Ready, RunError> {
         serve.agent = Some(SocketAddr::from(([127, 0, 0, 1], 8444)));
     }
     let state = open(&serve.data_dir)?;
+    let demo = demo::wanted(&state, &serve.data_dir, serve.demo)?;
     let files = Files::of(&serve.data_dir);
     let host = host_name();
     files.ensure(&host, SystemClock.now())?;
     let tls = TlsAcceptor::from(files.server_config()?);
     let login = boot::ensure(&state)?;
+    if demo {
+        demo::load(&state, &login, (&host, &serve.data_dir))?;
+    }
     let rate = serve.rate_limit.unwrap_or(limits::RATE_PER_MINUTE_DEFAULT);
     let (routes, rates) = (dispatch::Routes::build()?, Rates::new(rate));
     let app = Arc::new(App::new(state, routes, &host, rates, serve.data_dir.clone()));
