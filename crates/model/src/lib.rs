@@ -21,6 +21,7 @@
 mod actor;
 mod change;
 mod decision;
+mod essential;
 mod flow;
 mod intent;
 mod object;
