@@ -311,3 +311,54 @@ fn set_mode(s: &mut Snapshot, end: FlowEnd, mode: Mode) {
         }
     }
 }
+
+/// A case from a snapshot and a flow, with nothing expected yet.
+///
+/// Errors: an id that is not an integer.
+pub fn case_of(name: &str, why: &str, s: &Snapshot, flow: &Flow) -> Result<CaseDoc, DocError> {
+    let world = World::of(s)?;
+    let end = |end: FlowEnd| -> Result<String, DocError> {
+        let workload = end.workload.map(|id| world.workload_name(id)).transpose()?;
+        let ip = end.ip.map(|ip| ip.to_string());
+        Ok(workload.into_iter().chain(ip).collect::<Vec<_>>().join(" "))
+    };
+    let principals = flow.principals.iter().map(|id| crate::doc::number(*id));
+    let flow = FlowDoc {
+        from: end(flow.src)?,
+        to: end(flow.dst)?,
+        service: flow.service.to_string(),
+        process: flow.process.as_deref().map(Into::into),
+        windows_service: flow.windows_service.as_deref().map(Into::into),
+        fqdn: flow.dst_fqdn.as_deref().map(Into::into),
+        principals: principals.collect::<Result<_, _>>()?,
+    };
+    let (name, why) = (name.to_owned(), why.to_owned());
+    Ok(CaseDoc { name, why, fixture: None, world, flow, expect: Vec::new(), because: None })
+}
+
+/// The text of a golden case for a failure: the world, the flow, and the answer that is right.
+///
+/// Ready to be kept as a file under `cases/policy`. Errors: an id that is not an integer.
+pub fn write_case(
+    name: &str,
+    why: &str,
+    s: &Snapshot,
+    flow: &Flow,
+    answer: &Decision,
+) -> Result<String, DocError> {
+    let mut doc = case_of(name, why, s, flow)?;
+    let text = |end: &EndDecision| end.verdict.map(|verdict| verdict.as_str().to_owned());
+    let passes = |end: &EndDecision| end.verdict.is_none_or(Verdict::passes);
+    doc.expect = vec![ExpectDoc {
+        modes: None,
+        passes: passes(&answer.source) && passes(&answer.destination),
+        from: text(&answer.source),
+        to: text(&answer.destination),
+        draft: Some(answer.decision.as_str().into()),
+    }];
+    let (from, to) = (reasons(&answer.source), reasons(&answer.destination));
+    doc.because = Some(BecauseDoc { from, to });
+    let file = CaseFile { about: why.into(), cases: vec![doc] };
+    // Types of plain texts and maps with integer keys always have a JSON form.
+    Ok(serde_json::to_string_pretty(&file).unwrap_or_default() + "\n")
+}

@@ -20,7 +20,10 @@ mod text;
 
 use std::collections::BTreeMap;
 
+use bulkhead_ids::Id;
 use serde::{Deserialize, Serialize};
+
+pub(crate) use text::number;
 
 /// Why a text is no snapshot, or a snapshot has no text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -329,6 +332,13 @@ documents! {
 }
 
 impl World {
+    /// How a flow names a workload: by its name, or by its id when it has none.
+    pub(crate) fn workload_name(&self, id: Id) -> Result<String, DocError> {
+        let n = number(id)?;
+        let name = self.workloads.get(&n).and_then(|workload| workload.name.clone());
+        Ok(name.unwrap_or_else(|| format!("#{n}")))
+    }
+
     /// This world with the objects of another on top, which replace those of the same id.
     #[must_use]
     pub fn with(mut self, other: Self) -> Self {

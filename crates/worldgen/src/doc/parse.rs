@@ -9,6 +9,8 @@ use bulkhead_model as model;
 use bulkhead_model::{Actor, Direction, Mode, Os, ScopeEntry, ScopeTarget, ServiceRef, Snapshot};
 use bulkhead_netset::ProtoPorts;
 
+use crate::cases::FlowDoc;
+
 use super::text::{address, addresses, interface, network_type, not, resolve, services};
 use super::{
     Allow, Binding, Custom, Deny, DocError, Essential, IpList, LabelGroup, RuleSet, Service,
@@ -342,7 +344,7 @@ impl World {
     /// A flow from its text: each end a workload, an address, or both with a space between.
     ///
     /// Errors: a name that no workload has, or a service of the wrong form.
-    pub fn flow(&self, doc: &super::super::cases::FlowDoc) -> Result<model::Flow, DocError> {
+    pub fn flow(&self, doc: &FlowDoc) -> Result<model::Flow, DocError> {
         let reader = Reader::new(self);
         let end = |text: &str| {
             let mut end = model::FlowEnd::default();
