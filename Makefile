@@ -20,7 +20,7 @@ TIER := scripts/tier
 LOCKED := --locked
 
 .PHONY: help run test lint fmt clippy xtask-check deny test-deps test-rust test-doc \
-	test-conformance fuzz bench generate
+	test-netns test-conformance fuzz bench generate
 
 ## help: list the targets
 help:
@@ -39,7 +39,7 @@ run:
 ## test: install what the tests need, then run lint and every tier of tests
 test:
 	@scripts/tier --start
-	@$(MAKE) --no-print-directory test-deps lint test-rust test-doc test-conformance
+	@$(MAKE) --no-print-directory test-deps lint test-rust test-doc test-netns test-conformance
 	@scripts/tier --summary
 
 ## lint: formatting, clippy, rules of the repository, licences and duplicates of dependencies
@@ -68,13 +68,17 @@ test-rust:
 test-doc:
 	@$(TIER) test-doc cargo test $(LOCKED) --workspace --doc
 
+## test-netns: rendered rulesets in a real kernel, in network namespaces (skipped when not permitted)
+test-netns:
+	@$(TIER) test-netns scripts/test-netns.sh $(LOCKED)
+
 ## test-conformance: unmodified public clients against a real server
 test-conformance:
 	@$(TIER) build-server cargo build $(LOCKED) --package bulkhead-server --bin bulkhead-pce
 	@BULKHEAD_PCE="$${BULKHEAD_PCE:-$(CARGO_TARGET_DIR)/debug/bulkhead-pce}" \
 		$(TIER) test-conformance tests/conformance/run.sh
 
-## fuzz: random input to every parser, FUZZ_SECONDS (60) for each target
+## fuzz: random input to every parser, random policies to the kernel; FUZZ_SECONDS (60) for each target
 fuzz:
 	@$(TIER) fuzz scripts/fuzz.sh
 

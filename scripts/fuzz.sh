@@ -4,6 +4,9 @@
 # A target is an integration test called `*never_panics.rs` of any crate. It is built with debug
 # assertions and overflow checks. A failure is shrunk and kept by proptest beside the test, to be
 # committed with the fix.
+#
+# After these, random policies and packets go to those who must agree (scripts/test-netns.sh), with a new
+# seed in every round; a failure prints its seed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -35,3 +38,14 @@ for target in "${targets[@]}"; do
     done
     echo "$target: $rounds rounds of $PROPTEST_CASES cases a test, $((SECONDS - start)) s"
 done
+
+rounds=0
+start=$SECONDS
+while [ "$rounds" -eq 0 ] || [ $((SECONDS - start)) -lt "$seconds" ]; do
+    seed="$((RANDOM * 32768 * 32768 + RANDOM * 32768 + RANDOM))"
+    BULKHEAD_SEED="$seed" BULKHEAD_POLICIES=1000 cargo test --quiet \
+        --package bulkhead-fwrender --test agreement -- --nocapture
+    BULKHEAD_SEED="$seed" scripts/test-netns.sh
+    rounds=$((rounds + 1))
+done
+echo "agreement of text, kernel and policy: $rounds rounds, $((SECONDS - start)) s"

@@ -21,6 +21,11 @@ need git git
 need curl curl
 need strace strace
 need python3 python3
+# Only root may make network namespaces; the tests that need them are skipped for others.
+if [ "$(id -u)" -eq 0 ]; then
+    need nft nftables
+    need ip iproute2
+fi
 # Debian ships `venv` apart from Python itself.
 if ! python3 -c 'import ensurepip, venv' >/dev/null 2>&1; then
     packages+=(python3 python3-venv)

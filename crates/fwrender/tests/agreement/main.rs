@@ -10,4 +10,10 @@ mod intents;
 #[cfg(test)]
 mod interpreter;
 #[cfg(test)]
+mod kernel;
+#[cfg(test)]
+mod lab;
+#[cfg(test)]
 mod naive;
+#[cfg(test)]
+mod wire;
