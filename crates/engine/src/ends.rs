@@ -1,0 +1,125 @@
+//! Who the two ends of a flow are, and which addresses they use.
+
+use std::net::IpAddr;
+
+use bulkhead_model::{Flow, FlowEnd};
+use smallvec::SmallVec;
+
+use crate::engine::Engine;
+use crate::hosts::{ClassIx, Host, HostIx, Via, contributes};
+use crate::names::{NetIx, NetsIx};
+
+/// One end of a flow.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct End {
+    pub(crate) host: Option<HostIx>,
+    pub(crate) ip: Option<IpAddr>,
+}
+
+/// An end as one host sees it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct View {
+    pub(crate) ip: Option<IpAddr>,
+    /// Classes of the workloads that contribute the address to the host; without an address the end's own.
+    pub(crate) classes: SmallVec<[ClassIx; 2]>,
+}
+
+impl Engine {
+    /// The ends of a flow, source first.
+    pub(crate) fn ends(&self, flow: &Flow) -> (End, End) {
+        let src_given = self.given(&flow.src);
+        let dst_given = self.given(&flow.dst);
+        let mut src = End { host: self.end_host(&flow.src, dst_given), ip: flow.src.ip };
+        let mut dst = End { host: self.end_host(&flow.dst, src_given), ip: flow.dst.ip };
+        let (src_host, dst_host) = (self.row(src.host), self.row(dst.host));
+        let (src_ip, dst_ip) = (src.ip, dst.ip);
+        if src_ip.is_none()
+            && let Some(host) = src_host
+        {
+            src.ip = self.r_flow_address(host, dst_host, dst_ip);
+        }
+        if dst_ip.is_none()
+            && let Some(host) = dst_host
+        {
+            dst.ip = self.r_flow_address(host, src_host, src_ip);
+        }
+        (src, dst)
+    }
+
+    pub(crate) fn row(&self, host: Option<HostIx>) -> Option<&Host> {
+        self.hosts.rows.get(host?)
+    }
+
+    /// The workload that an end names itself.
+    fn given(&self, end: &FlowEnd) -> Option<HostIx> {
+        self.hosts.host(end.workload?).map(|(ix, _)| ix)
+    }
+
+    fn end_host(&self, end: &FlowEnd, other: Option<HostIx>) -> Option<HostIx> {
+        match (end.workload, end.ip) {
+            (Some(_), _) => self.given(end),
+            (None, Some(ip)) => self.r_ip_owner(ip, other),
+            (None, None) => None,
+        }
+    }
+
+    /// R-IP-OWNER: the workload with the address in a network of the other end (the default network when
+    /// that has none), else with that public address; the managed ones first, then the lowest id.
+    pub(crate) fn r_ip_owner(&self, ip: IpAddr, other: Option<HostIx>) -> Option<HostIx> {
+        let owners = self.hosts.owners.get(&ip)?;
+        let default = self.names.known_net(None);
+        let other_nets: &[NetIx] = self.row(other).map_or(&[], |h| self.names.net_list(h.nets));
+        let in_net = |net: NetIx| {
+            if other_nets.is_empty() { Some(net) == default } else { other_nets.contains(&net) }
+        };
+        let best = |wanted: &dyn Fn(Via) -> bool| {
+            let some = owners.iter().filter(|(_, via)| wanted(*via));
+            let rows = some.filter_map(|(ix, _)| Some((*ix, self.hosts.rows.get(*ix)?)));
+            rows.min_by_key(|(_, h)| (!h.workload.managed, h.id)).map(|(ix, _)| ix)
+        };
+        best(&|via| matches!(via, Via::Net(net) if in_net(net)))
+            .or_else(|| best(&|via| via == Via::Public))
+    }
+
+    /// R-FLOW-ADDRESS: the address that a workload uses towards the other end.
+    fn r_flow_address(
+        &self,
+        host: &Host,
+        other: Option<&Host>,
+        other_ip: Option<IpAddr>,
+    ) -> Option<IpAddr> {
+        let default = self.names.known_net(None);
+        let other_nets: &[NetIx] = other.map_or(&[], |h| self.names.net_list(h.nets));
+        let shared = |net: NetIx| {
+            if other_nets.is_empty() { Some(net) == default } else { other_nets.contains(&net) }
+        };
+        let has_family = |v4: bool| match (other_ip, other) {
+            (Some(ip), _) => ip.is_ipv4() == v4,
+            (None, Some(other)) => {
+                let own = self.names.net_list(host.nets);
+                other.addresses.iter().any(|a| own.contains(&a.net) && a.ip.is_ipv4() == v4)
+            }
+            (None, None) => true,
+        };
+        let first = |v4: bool| {
+            let mut own = host.addresses.iter();
+            own.find(|a| a.ip.is_ipv4() == v4 && shared(a.net)).map(|a| a.ip)
+        };
+        let by_family = [true, false].into_iter().filter(|v4| has_family(*v4)).find_map(first);
+        by_family.or(host.workload.public_ip)
+    }
+
+    /// How a host in some networks sees an end: R-NETWORK decides whose address it is.
+    pub(crate) fn view(&self, end: End, host_nets: NetsIx) -> View {
+        let Some(ip) = end.ip else {
+            let own = self.row(end.host).map(|h| h.class);
+            return View { ip: None, classes: own.into_iter().collect() };
+        };
+        let owners = self.hosts.owners.get(&ip).into_iter().flatten();
+        let seen = owners.filter_map(|(ix, via)| {
+            let host = self.hosts.rows.get(*ix)?;
+            contributes(&self.names, host_nets, host.nets, *via).then_some(host.class)
+        });
+        View { ip: Some(ip), classes: seen.collect() }
+    }
+}
