@@ -1,22 +1,19 @@
 //! The decision of one flow, with its reasons.
 
-use std::net::IpAddr;
-
 use bulkhead_model::{
     BoundaryDecision, ByMode, Decision, Direction, DraftDecision, Effect, EndDecision, Flow, Mode,
     RuleRef, Verdict,
 };
-use bulkhead_netset::ServiceSet;
 use smallvec::SmallVec;
 
 use crate::ends::{End, View};
 use crate::engine::Engine;
 use crate::expand::fixed;
-use crate::hosts::{Class, Host, r_subnets};
+use crate::hosts::{Class, Host};
 use crate::index::{HostIndex, Item};
 use crate::names::NetsIx;
-use crate::service::{r_fqdn, restrictions_met, span};
-use crate::store::{PeerKind, SelIx, Stmt, StmtTarget};
+use crate::service::{Span, r_fqdn, restrictions_met, span};
+use crate::store::{PeerIx, PeerKind, SelIx, Stmt, StmtTarget};
 
 /// The rules that match at one end, by effect.
 #[derive(Debug, Clone, Default)]
@@ -54,7 +51,7 @@ impl Engine {
         let (src, dst) = self.ends(flow);
         let (at_src, at_dst) = self.hits(flow, src, dst);
         Decision {
-            decision: self.r_draft((src, &at_src), (dst, &at_dst)),
+            decision: r_draft([&at_src, &at_dst], self.deciding_mode(src, dst)),
             source: self.end_decision(src, &at_src),
             destination: self.end_decision(dst, &at_dst),
             near_misses: Vec::new(),
@@ -99,7 +96,7 @@ impl Engine {
                 covered.push((statement.effect, statement.rule, *item));
             }
         }
-        r_service(flow, wanted, covered)
+        r_service(wanted, covered)
     }
 
     /// Whether the flow's process, Windows service and user meet a statement (R-PROC-IN, R-EGRESS,
@@ -123,7 +120,7 @@ impl Engine {
             }
             StmtTarget::Peer(ix) => {
                 let row = self.store.peers.get(*ix);
-                row.is_some_and(|row| self.kind_matches(&row.kind, view, nets))
+                row.is_some_and(|row| self.row_matches(*ix, &row.kind, view, nets))
             }
         }
     }
@@ -133,40 +130,32 @@ impl Engine {
         row.is_some_and(|row| view.classes.iter().any(|c| row.classes.contains(*c)))
     }
 
-    pub(crate) fn kind_matches(&self, kind: &PeerKind, view: &View, nets: NetsIx) -> bool {
+    pub(crate) fn row_matches(
+        &self,
+        peer: PeerIx,
+        kind: &PeerKind,
+        view: &View,
+        nets: NetsIx,
+    ) -> bool {
         match (kind, view.ip) {
             (PeerKind::Workloads(ix, false), _) | (PeerKind::Workloads(ix, true), None) => {
                 self.selector_has(*ix, view)
             }
-            (PeerKind::Workloads(ix, true), Some(ip)) => self.subnets_have(*ix, ip, nets),
             (PeerKind::Fixed(source, _), Some(ip)) => {
                 fixed(source, &self.snapshot).is_some_and(|set| set.contains(ip))
             }
             (PeerKind::Fixed(_, behind), None) => {
                 behind.is_some_and(|ix| self.selector_has(ix, view))
             }
-            (PeerKind::Except(parts), Some(_)) => {
-                !parts.iter().any(|part| self.kind_matches(part, view, nets))
+            (
+                PeerKind::Workloads(_, true) | PeerKind::Everywhere(..) | PeerKind::Except(_),
+                Some(ip),
+            ) => {
+                let set = self.store.set_of(peer, nets).and_then(|id| self.store.complex.get(&id));
+                set.is_some_and(|set| set.contains(ip))
             }
-            (PeerKind::Except(_), None) => false,
+            (PeerKind::Everywhere(..) | PeerKind::Except(_), None) => false,
         }
-    }
-
-    /// R-SUBNETS, for one address.
-    fn subnets_have(&self, ix: SelIx, ip: IpAddr, nets: NetsIx) -> bool {
-        let Some(row) = self.store.selectors.get(ix) else { return false };
-        let list = self.names.net_list(nets);
-        row.classes.iter().filter_map(|class| self.hosts.classes.get(class)).any(|class| {
-            let meet = self.names.nets_meet(nets, class.key.nets);
-            let mut members = class.members.iter().filter_map(|m| self.hosts.rows.get(*m));
-            members.any(|host| {
-                if !meet {
-                    return host.workload.public_ip == Some(ip);
-                }
-                let mut seen = host.addresses.iter().filter(|a| list.contains(&a.net));
-                seen.any(|a| r_subnets(a).contains(ip))
-            })
-        })
     }
 
     fn end_decision(&self, end: End, hits: &Hits) -> EndDecision {
@@ -185,43 +174,32 @@ impl Engine {
         }
     }
 
-    /// R-DRAFT: the draft view's decision, taken at the deciding host.
-    fn r_draft(&self, src: (End, &Hits), dst: (End, &Hits)) -> DraftDecision {
-        let managed = |end: End| self.row(end.host).is_some_and(|h| h.workload.managed);
-        let order = [dst, src];
-        let enforcing = order.iter().find(|(end, _)| managed(*end));
-        let any = order.iter().find(|(end, _)| end.host.is_some());
-        let Some((end, hits)) = enforcing.or(any) else { return DraftDecision::PotentiallyBlocked };
-        let mode = match self.row(end.host) {
-            Some(host) if host.workload.managed => host.workload.mode,
-            _ => Mode::VisibilityOnly,
-        };
-        draft_decision(hits, mode)
+    /// R-DRAFT: the mode is that of the destination when it is managed, else of the source when that is.
+    fn deciding_mode(&self, src: End, dst: End) -> Mode {
+        let ends = [dst, src].into_iter().filter_map(|end| self.row(end.host));
+        let mut managed = ends.filter(|host| host.workload.managed);
+        managed.next().map_or(Mode::VisibilityOnly, |host| host.workload.mode)
     }
 }
 
-/// R-SERVICE: a rule matches when its usable entries together cover the whole service of the flow.
-fn r_service(
-    flow: &Flow,
-    wanted: (u32, u32),
-    mut covered: SmallVec<[(Effect, RuleRef, Item); 4]>,
-) -> Hits {
+/// R-SERVICE: an allow matches when its usable entries together cover the whole service of the flow, a deny
+/// when they cover any of it.
+fn r_service(wanted: Span, mut covered: SmallVec<[(Effect, RuleRef, Item); 4]>) -> Hits {
     covered.sort_unstable_by_key(|(effect, rule, item)| (*effect, *rule, item.span));
     let mut hits = Hits::default();
     for group in covered.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
+        let Some((effect, rule, _)) = group.first() else { continue };
+        let denies = matches!(effect, Effect::Deny | Effect::OverrideDeny);
         let mut next = wanted.0;
         for (_, _, item) in group {
             if item.span.0 <= next {
                 next = next.max(item.span.1.saturating_add(1));
             }
         }
-        if next > wanted.1
-            && let Some((effect, rule, _)) = group.first()
-        {
+        if denies || next > wanted.1 {
             hits.rules.push((*effect, *rule));
         }
     }
-    debug_assert!(!ServiceSet::from(flow.service).is_empty());
     hits
 }
 
@@ -257,21 +235,21 @@ const fn boundary(effect: Option<Effect>, verdict: Verdict) -> Option<BoundaryDe
     }
 }
 
-/// The draft view's decision for the hits at a host in a mode.
-pub(crate) fn draft_decision(hits: &Hits, mode: Mode) -> DraftDecision {
-    let allowed = hits.has(Effect::Allow);
-    if hits.effect() == Some(Effect::Essential) {
-        return DraftDecision::Allowed;
-    }
-    let (enforces, denies) = (mode == Mode::Full, matches!(mode, Mode::Selective | Mode::Full));
-    match (hits.has(Effect::OverrideDeny), allowed, hits.has(Effect::Deny)) {
+/// R-DRAFT: the draft view's decision for the hits at both ends. An end where essential decides has an allow
+/// and no other hit.
+pub(crate) fn r_draft(ends: [&Hits; 2], mode: Mode) -> DraftDecision {
+    let essential = |hits: &&Hits| hits.effect() == Some(Effect::Essential);
+    let has = |effect| ends.iter().any(|hits| !essential(hits) && hits.has(effect));
+    let allowed = has(Effect::Allow) || ends.iter().any(essential);
+    let denies = matches!(mode, Mode::Selective | Mode::Full);
+    match (has(Effect::OverrideDeny), allowed, has(Effect::Deny)) {
         (true, _, _) if denies => DraftDecision::BlockedByOverrideDeny,
         (true, _, _) => DraftDecision::PotentiallyBlockedByOverrideDeny,
         (false, true, true) => DraftDecision::AllowedAcrossBoundary,
         (false, true, false) => DraftDecision::Allowed,
         (false, false, true) if denies => DraftDecision::BlockedByBoundary,
         (false, false, true) => DraftDecision::PotentiallyBlockedByBoundary,
-        (false, false, false) if enforces => DraftDecision::Blocked,
+        (false, false, false) if mode == Mode::Full => DraftDecision::Blocked,
         (false, false, false) => DraftDecision::PotentiallyBlocked,
     }
 }

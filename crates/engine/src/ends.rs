@@ -29,21 +29,9 @@ impl Engine {
     pub(crate) fn ends(&self, flow: &Flow) -> (End, End) {
         let src_given = self.given(&flow.src);
         let dst_given = self.given(&flow.dst);
-        let mut src = End { host: self.end_host(&flow.src, dst_given), ip: flow.src.ip };
-        let mut dst = End { host: self.end_host(&flow.dst, src_given), ip: flow.dst.ip };
-        let (src_host, dst_host) = (self.row(src.host), self.row(dst.host));
-        let (src_ip, dst_ip) = (src.ip, dst.ip);
-        if src_ip.is_none()
-            && let Some(host) = src_host
-        {
-            src.ip = self.r_flow_address(host, dst_host, dst_ip);
-        }
-        if dst_ip.is_none()
-            && let Some(host) = dst_host
-        {
-            dst.ip = self.r_flow_address(host, src_host, src_ip);
-        }
-        (src, dst)
+        let src = End { host: self.end_host(&flow.src, dst_given), ip: flow.src.ip };
+        let dst = End { host: self.end_host(&flow.dst, src_given), ip: flow.dst.ip };
+        self.r_flow_address(src, dst)
     }
 
     pub(crate) fn row(&self, host: Option<HostIx>) -> Option<&Host> {
@@ -81,32 +69,34 @@ impl Engine {
             .or_else(|| best(&|via| via == Via::Public))
     }
 
-    /// R-FLOW-ADDRESS: the address that a workload uses towards the other end.
-    fn r_flow_address(
-        &self,
-        host: &Host,
-        other: Option<&Host>,
-        other_ip: Option<IpAddr>,
-    ) -> Option<IpAddr> {
-        let default = self.names.known_net(None);
-        let other_nets: &[NetIx] = other.map_or(&[], |h| self.names.net_list(h.nets));
-        let shared = |net: NetIx| {
-            if other_nets.is_empty() { Some(net) == default } else { other_nets.contains(&net) }
+    /// R-FLOW-ADDRESS: the ends with the addresses that a packet between them carries. Two workloads take IPv4
+    /// when both have it, else IPv6 when both have it, else none.
+    fn r_flow_address(&self, src: End, dst: End) -> (End, End) {
+        let take = |end: End, other: End, v4: bool| {
+            end.ip.or_else(|| self.towards(self.row(end.host)?, self.row(other.host), v4))
         };
-        let has_family = |v4: bool| match (other_ip, other) {
-            (Some(ip), _) => ip.is_ipv4() == v4,
-            (None, Some(other)) => {
-                let own = self.names.net_list(host.nets);
-                other.addresses.iter().any(|a| own.contains(&a.net) && a.ip.is_ipv4() == v4)
+        match (src.ip, dst.ip) {
+            (Some(ip), _) => (src, End { ip: take(dst, src, ip.is_ipv4()), ..dst }),
+            (None, Some(ip)) => (End { ip: take(src, dst, ip.is_ipv4()), ..src }, dst),
+            (None, None) => {
+                let both = |v4| Some((take(src, dst, v4)?, take(dst, src, v4)?));
+                let (at_src, at_dst) = both(true).or_else(|| both(false)).unzip();
+                (End { ip: at_src, ..src }, End { ip: at_dst, ..dst })
             }
-            (None, None) => true,
+        }
+    }
+
+    /// The address of one family under which a workload talks to another end: its first in a network of
+    /// that end (any network when that is no workload), else its public one when they share no network.
+    fn towards(&self, host: &Host, other: Option<&Host>, v4: bool) -> Option<IpAddr> {
+        let Some(other) = other else {
+            return host.addresses.iter().map(|a| a.ip).find(|ip| ip.is_ipv4() == v4);
         };
-        let first = |v4: bool| {
-            let mut own = host.addresses.iter();
-            own.find(|a| a.ip.is_ipv4() == v4 && shared(a.net)).map(|a| a.ip)
-        };
-        let by_family = [true, false].into_iter().filter(|v4| has_family(*v4)).find_map(first);
-        by_family.or(host.workload.public_ip)
+        let there = self.names.net_list(other.nets);
+        let shared = host.addresses.iter().filter(|a| there.contains(&a.net)).map(|a| a.ip);
+        let apart = !self.names.nets_meet(host.nets, other.nets);
+        let mut all = shared.chain(host.workload.public_ip.filter(|_| apart));
+        all.find(|ip| ip.is_ipv4() == v4)
     }
 
     /// How a host in some networks sees an end: R-NETWORK decides whose address it is.

@@ -33,6 +33,8 @@ pub(crate) enum Source {
     Server(Id),
     /// An essential rule's own addresses.
     Essential(Id),
+    /// Workloads with their addresses in every network, as addresses or as subnets.
+    Everywhere(Selector, bool),
     /// Every address except these (R-ALL-IPS-EXCEPT).
     Except(Vec<Source>),
 }
@@ -271,7 +273,7 @@ impl<'a> Expander<'a> {
     /// Everything that a provider side offers.
     fn offers(&self, head: &Head<'_>, side: &Side, services: &Arc<[ServiceEntry]>) -> Vec<Offer> {
         if head.except.0 {
-            let targets = vec![self.r_all_ips_except(side, head.subnets.0)];
+            let targets = self.r_all_ips_except(side, head.subnets.0, true).into_iter().collect();
             let entries = Arc::clone(services);
             return vec![Offer { hosts: Selector::default(), targets, entries, bridge: false }];
         }
@@ -311,7 +313,7 @@ impl<'a> Expander<'a> {
         let Some(vs) = self.snapshot().virtual_services.get(&id) else { return };
         let entries = entries_of(vs, self.snapshot());
         let mut kinds: Vec<&Vec<(ServiceSet, ServiceSet)>> =
-            self.bindings.get(&id).into_iter().flatten().map(|b| &b.port_overrides).collect();
+            self.bindings_of(id).map(|b| &b.port_overrides).collect();
         kinds.sort_unstable();
         kinds.dedup();
         for overrides in kinds {
@@ -348,7 +350,7 @@ impl<'a> Expander<'a> {
     /// What providers see of a consumer side. Names match nothing there (R-FQDN).
     fn consumers(&self, head: &Head<'_>, side: &Side) -> Vec<Target> {
         if head.except.1 {
-            return vec![self.r_all_ips_except(side, head.subnets.1)];
+            return self.r_all_ips_except(side, head.subnets.1, false).into_iter().collect();
         }
         let sources = self.workload_sources(side, head.subnets.1);
         let mut targets: Vec<Target> = sources.into_iter().map(Target::Source).collect();
@@ -363,7 +365,8 @@ impl<'a> Expander<'a> {
         for id in &side.services {
             let overridden = self.snapshot().virtual_services.get(id);
             if overridden.is_some_and(|vs| !vs.ip_overrides.is_empty()) {
-                sources.push(Source::Overrides(*id, bound(*id, None)));
+                let one = self.bindings_of(*id).next();
+                sources.extend(one.map(|_| Source::Overrides(*id, bound(*id, None))));
             } else {
                 terms.extend(bound(*id, None).0);
             }
@@ -373,6 +376,13 @@ impl<'a> Expander<'a> {
             sources.push(Source::Workloads(selector, subnets));
         }
         sources
+    }
+
+    /// The bindings of a virtual service to workloads that exist.
+    fn bindings_of(&self, id: Id) -> impl Iterator<Item = &'a ServiceBinding> {
+        let workloads = &self.snapshot().workloads;
+        let all = self.bindings.get(&id).into_iter().flatten().map(|b| &**b);
+        all.filter(|binding| workloads.contains_key(&binding.workload))
     }
 
     /// Who opens connections on a consumer side, and whether for containers behind a bridge.
@@ -388,19 +398,30 @@ impl<'a> Expander<'a> {
         vec![(Selector::new(terms), false), (Selector::new(bridged), true)]
     }
 
-    /// R-ALL-IPS-EXCEPT: every address but those that the side resolves to.
-    fn r_all_ips_except(&self, side: &Side, subnets: bool) -> Target {
-        let mut sources = self.workload_sources(side, subnets);
+    /// R-ALL-IPS-EXCEPT: every address but those that the side resolves to, in whatever network; none when
+    /// something is missing among the actors, as it is not known what to leave out.
+    fn r_all_ips_except(&self, side: &Side, subnets: bool, provides: bool) -> Option<Target> {
+        if !side.complete {
+            return None;
+        }
+        let everywhere = |source| match source {
+            Source::Workloads(selector, subnets) => Source::Everywhere(selector, subnets),
+            other => other,
+        };
+        let workloads = self.workload_sources(side, subnets);
+        let mut sources: Vec<Source> = workloads.into_iter().map(everywhere).collect();
         sources.extend(side.lists.iter().map(|id| Source::List(*id)));
-        sources.extend(side.servers.iter().map(|id| Source::Server(*id)));
-        for id in &side.services {
-            let vs = self.snapshot().virtual_services.get(id);
-            let places = 0..vs.map_or(0, |vs| vs.addresses.len());
-            sources.extend(places.map(|place| Source::Address(*id, place)));
+        if provides {
+            sources.extend(side.servers.iter().map(|id| Source::Server(*id)));
+            for id in &side.services {
+                let vs = self.snapshot().virtual_services.get(id);
+                let places = 0..vs.map_or(0, |vs| vs.addresses.len());
+                sources.extend(places.map(|place| Source::Address(*id, place)));
+            }
         }
         sources.sort_unstable();
         sources.dedup();
-        Target::Source(Source::Except(sources))
+        Some(Target::Source(Source::Except(sources)))
     }
 
     /// The addresses of an IP list; none when it has none.
@@ -416,7 +437,8 @@ impl<'a> Expander<'a> {
     /// The names of an IP list; none when it has none.
     fn list_names(&self, id: Id) -> Option<Target> {
         let list = self.snapshot().ip_lists.get(&id)?;
-        let mut names = list.fqdns.clone();
+        let mut names: Vec<Arc<str>> =
+            list.fqdns.iter().map(|name| name.to_lowercase().into()).collect();
         names.sort_unstable();
         names.dedup();
         if names.is_empty() { None } else { Some(Target::Names(names.into())) }
@@ -444,8 +466,8 @@ fn r_essential(id: Id, rule: &EssentialRule) -> Draft {
         direction: rule.direction,
         hosts: Selector::all(),
         target: match &rule.peers {
-            Some(peers) if !peers.is_all() => Target::Source(Source::Essential(id)),
-            _ => Target::Any,
+            Some(_) => Target::Source(Source::Essential(id)),
+            None => Target::Any,
         },
         programs: r_proc_out(&services),
         flags: EntryFlags::default(),
@@ -477,7 +499,7 @@ pub(crate) fn fixed(source: &Source, snapshot: &Snapshot) -> Option<Arc<IpSet>> 
             Some(Arc::new(std::iter::once(address).collect()))
         }
         Source::Essential(id) => snapshot.essential.get(id).and_then(|r| r.peers.clone()),
-        Source::Workloads(..) | Source::Except(_) => None,
+        Source::Workloads(..) | Source::Everywhere(..) | Source::Except(_) => None,
     }
 }
 

@@ -256,6 +256,18 @@ impl Hosts {
         Some(class)
     }
 
+    /// Every address that the workloads of some classes have anywhere, their public ones too.
+    pub(crate) fn everywhere(&self, classes: &RoaringBitmap, subnets: bool) -> IpSet {
+        let classes = classes.iter().filter_map(|ix| self.classes.get(ix));
+        let members = classes.flat_map(|c| &c.members).filter_map(|ix| self.rows.get(*ix));
+        let ranges = members.flat_map(|host| {
+            let own = host.addresses.iter();
+            let own = own.map(move |a| if subnets { r_subnets(a) } else { IpRange::from(a.ip) });
+            own.chain(host.workload.public_ip.map(IpRange::from))
+        });
+        ranges.collect()
+    }
+
     /// The addresses that the workloads of some classes contribute to hosts in these networks (R-NETWORK).
     pub(crate) fn addresses(
         &self,

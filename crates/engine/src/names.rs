@@ -25,6 +25,8 @@ pub(crate) struct LabelName {
 pub(crate) struct GroupName {
     pub(crate) key: KeyIx,
     pub(crate) labels: Vec<LabelIx>,
+    /// False when a group below it is missing.
+    pub(crate) complete: bool,
 }
 
 /// All names.
@@ -122,11 +124,10 @@ impl Names {
             return self.groups.remove(&id).is_some();
         };
         let key = self.key(&group.key);
-        let mut labels = Vec::new();
-        self.collect(group, snapshot, &mut FxHashSet::from_iter([id]), &mut labels);
-        labels.sort_unstable();
-        labels.dedup();
-        let name = GroupName { key, labels };
+        let mut name = GroupName { key, labels: Vec::new(), complete: true };
+        self.collect(group, snapshot, FxHashSet::from_iter([id]), &mut name);
+        name.labels.sort_unstable();
+        name.labels.dedup();
         if self.groups.get(&id) == Some(&name) {
             return false;
         }
@@ -134,19 +135,24 @@ impl Names {
         true
     }
 
-    /// The labels below a group that exist; a group is entered once, so that a cycle adds nothing.
+    /// The labels of the group's key below it; a group is entered once, so that a cycle adds nothing.
     fn collect(
         &self,
         group: &LabelGroup,
         snapshot: &Snapshot,
-        seen: &mut FxHashSet<Id>,
-        out: &mut Vec<LabelIx>,
+        mut seen: FxHashSet<Id>,
+        out: &mut GroupName,
     ) {
         let mut pending = vec![group];
         while let Some(group) = pending.pop() {
-            out.extend(group.labels.iter().filter_map(|id| Some(self.label(*id)?.ix)));
-            let fresh = group.sub_groups.iter().filter(|id| seen.insert(**id));
-            pending.extend(fresh.filter_map(|id| snapshot.label_groups.get(id).map(|g| &**g)));
+            let labels = group.labels.iter().filter_map(|id| self.label(*id));
+            out.labels.extend(labels.filter(|l| l.key == out.key).map(|l| l.ix));
+            for id in group.sub_groups.iter().filter(|id| seen.insert(**id)) {
+                match snapshot.label_groups.get(id) {
+                    Some(group) => pending.push(group),
+                    None => out.complete = false,
+                }
+            }
         }
     }
 

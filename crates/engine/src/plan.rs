@@ -23,6 +23,7 @@ pub(crate) enum Ref {
     Service(Id),
     VirtualService(Id),
     Server(Id),
+    Workload(Id),
 }
 
 /// What a list of changes touches.
@@ -111,7 +112,12 @@ impl Engine {
             Change::LabelGroup(id, _) => {
                 plan.groups.insert(*id);
             }
-            Change::Workload(id, _) => self.before(*id, plan),
+            Change::Workload(id, new) => {
+                self.before(*id, plan);
+                if self.snapshot.workloads.contains_key(id) != new.is_some() {
+                    self.note_existence(*id, plan);
+                }
+            }
             Change::IpList(id, new) => {
                 let old = self.snapshot.ip_lists.get(id);
                 if list_shape(old) != list_shape(new.as_ref()) {
@@ -193,6 +199,16 @@ impl Engine {
                 }
             }
         }
+    }
+
+    /// What depends on whether a workload exists: complements of sides that name it (R-ALL-IPS-EXCEPT), and
+    /// addresses that stand for bound workloads (R-VS-PROVIDER).
+    fn note_existence(&self, id: Id, plan: &mut Plan) {
+        if self.mentions.contains_key(&id) {
+            plan.refs.insert(Ref::Workload(id));
+        }
+        let services = self.bound.get(&id).into_iter().flatten();
+        plan.refs.extend(services.map(|service| Ref::VirtualService(*service)));
     }
 
     fn note_service(&self, id: Id, plan: &mut Plan) {
@@ -376,10 +392,9 @@ pub(crate) const fn actor_ref(actor: &Actor) -> Option<Ref> {
         Actor::Label { id, .. } => Some(Ref::Label(*id)),
         Actor::LabelGroup { id, .. } => Some(Ref::Group(*id)),
         Actor::IpList(id) => Some(Ref::List(*id)),
+        Actor::Workload(id) => Some(Ref::Workload(*id)),
         Actor::VirtualService(id) => Some(Ref::VirtualService(*id)),
         Actor::VirtualServer(id) => Some(Ref::Server(*id)),
-        Actor::AllWorkloads | Actor::ContainerHosts | Actor::Dimension(_) | Actor::Workload(_) => {
-            None
-        }
+        Actor::AllWorkloads | Actor::ContainerHosts | Actor::Dimension(_) => None,
     }
 }

@@ -98,9 +98,7 @@ pub(crate) fn entries(services: &[ServiceRef], snapshot: &Snapshot) -> Vec<Servi
 pub(crate) fn entries_of(vs: &VirtualService, snapshot: &Snapshot) -> Vec<ServiceEntry> {
     let service = vs.service.and_then(|id| snapshot.services.get(&id));
     let mut all = service.map_or_else(Vec::new, |s| s.entries.clone());
-    if !vs.ports.is_empty() {
-        all.push(plain(vs.ports.clone()));
-    }
+    all.push(plain(vs.ports.clone()));
     all
 }
 
@@ -108,15 +106,17 @@ pub(crate) fn plain(ports: ServiceSet) -> ServiceEntry {
     ServiceEntry { ports, windows: false, process: None, windows_service: None }
 }
 
-/// R-VS-PORTS: the ports with every overridden one replaced.
+/// R-VS-PORTS: all overridden ports are taken out at once, and replaced where the entry holds all of what
+/// the replacement stands for.
 pub(crate) fn r_vs_ports(
     entries: &[ServiceEntry],
     overrides: &[(ServiceSet, ServiceSet)],
 ) -> Vec<ServiceEntry> {
+    let from = ServiceSet::union_all(overrides.iter().map(|(from, _)| from));
     let replace = |entry: &ServiceEntry| {
-        let hit = || overrides.iter().filter(|(from, _)| !entry.ports.is_disjoint(from));
-        let from = ServiceSet::union_all(hit().map(|(from, _)| from));
-        let to = ServiceSet::union_all(hit().map(|(_, to)| to));
+        let held = |part: &ServiceSet| !part.is_empty() && entry.ports.contains_set(part);
+        let held = overrides.iter().filter(|(from, _)| held(from));
+        let to = ServiceSet::union_all(held.map(|(_, to)| to));
         ServiceEntry { ports: entry.ports.difference(&from).union(&to), ..entry.clone() }
     };
     entries.iter().map(replace).collect()
@@ -156,7 +156,8 @@ pub(crate) fn r_proc_out(entries: &[ServiceEntry]) -> Programs {
     }]))
 }
 
-/// R-EGRESS: outbound entries of a rule with egress services act on Windows only, for these processes.
+/// R-EGRESS: outbound entries of a rule with egress services act on Windows only, for these processes; ports
+/// of an egress entry do not count.
 pub(crate) fn r_egress(outbound: Programs, egress: &[Id], snapshot: &Snapshot) -> Programs {
     if egress.is_empty() {
         return outbound;
@@ -164,7 +165,7 @@ pub(crate) fn r_egress(outbound: Programs, egress: &[Id], snapshot: &Snapshot) -
     let limits = egress.iter().filter_map(|id| snapshot.services.get(id)).flat_map(|s| &s.egress);
     let with = |limit: &ServiceEntry| -> Vec<ServiceMatch> {
         let limited = outbound.windows.matches.iter().map(|m| ServiceMatch {
-            ports: m.ports.intersection(&limit.ports),
+            ports: m.ports.clone(),
             process: lower(limit.process.as_ref()),
             windows_service: lower(limit.windows_service.as_ref()),
         });
@@ -203,10 +204,10 @@ pub(crate) fn restrictions_met(
     process_met && service_met
 }
 
-/// R-FQDN: whether a name meets a pattern (lower case), in which `*` stands for one or more characters
+/// R-FQDN: whether a name meets a pattern, ignoring case, in which `*` stands for one or more characters
 /// without a dot.
 pub(crate) fn r_fqdn(pattern: &str, name: &str) -> bool {
-    let name = name.trim_end_matches('.').to_lowercase();
+    let (pattern, name) = (pattern.to_lowercase(), name.to_lowercase());
     let mut patterns = pattern.split('.');
     let mut labels = name.split('.');
     loop {
@@ -254,7 +255,7 @@ mod tests {
             ("*a*a.com", "aaa.com", false),
             ("*a*a.com", "baca.com", true),
             ("*ab*.com", "xabab.com", true),
-            ("example.com", "EXAMPLE.com.", true),
+            ("example.com", "EXAMPLE.com", true),
         ];
         for (pattern, name, expected) in cases {
             assert_eq!(r_fqdn(pattern, name), expected, "{pattern} {name}");

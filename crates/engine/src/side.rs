@@ -26,6 +26,8 @@ pub(crate) struct Side {
     pub(crate) lists: Vec<Id>,
     /// Virtual servers, sorted.
     pub(crate) servers: Vec<Id>,
+    /// False when something that the actors name is missing.
+    pub(crate) complete: bool,
 }
 
 /// What the labels of one key say.
@@ -106,8 +108,24 @@ impl<'a> Context<'a> {
         self.names.label(id).map(|l| (l.key, vec![l.ix]))
     }
 
-    fn group(&self, id: Id) -> Option<(KeyIx, Vec<LabelIx>)> {
-        self.names.group(id).map(|g| (g.key, g.labels.clone()))
+    /// The labels of a group; an exclusion needs all groups below it (R-DANGLING).
+    fn group(&self, id: Id, exclusion: bool) -> Option<(KeyIx, Vec<LabelIx>)> {
+        let group = self.names.group(id).filter(|g| g.complete || !exclusion)?;
+        Some((group.key, group.labels.clone()))
+    }
+
+    /// Whether what an actor names is there.
+    fn is_there(&self, actor: &Actor) -> bool {
+        let snapshot = self.snapshot;
+        match actor {
+            Actor::AllWorkloads | Actor::ContainerHosts | Actor::Dimension(_) => true,
+            Actor::Label { id, .. } => self.names.label(*id).is_some(),
+            Actor::LabelGroup { id, .. } => self.names.group(*id).is_some_and(|g| g.complete),
+            Actor::Workload(id) => snapshot.workloads.contains_key(id),
+            Actor::VirtualService(id) => snapshot.virtual_services.contains_key(id),
+            Actor::VirtualServer(id) => snapshot.virtual_servers.contains_key(id),
+            Actor::IpList(id) => snapshot.ip_lists.contains_key(id),
+        }
     }
 
     /// The labels of an object as sorted pairs; labels that do not exist are left out.
@@ -139,7 +157,7 @@ impl<'a> Context<'a> {
         for entry in scope {
             let found = match entry.target {
                 ScopeTarget::Label(id) => self.label(id),
-                ScopeTarget::LabelGroup(id) => self.group(id),
+                ScopeTarget::LabelGroup(id) => self.group(id, entry.exclusion),
             };
             part.add(
                 found.as_ref().map(|(key, labels)| (*key, labels.as_slice())),
@@ -199,6 +217,7 @@ impl<'a> Context<'a> {
             }
         }
         side.workloads = Selector::new(terms);
+        side.complete = actors.iter().all(|actor| self.is_there(actor));
         for ids in [&mut side.services, &mut side.servers, &mut side.lists] {
             ids.sort_unstable();
             ids.dedup();
@@ -213,7 +232,7 @@ impl<'a> Context<'a> {
         for actor in actors {
             let (found, exclusion) = match actor {
                 Actor::Label { id, exclusion } => (self.label(*id), *exclusion),
-                Actor::LabelGroup { id, exclusion } => (self.group(*id), *exclusion),
+                Actor::LabelGroup { id, exclusion } => (self.group(*id, *exclusion), *exclusion),
                 Actor::Dimension(key) => {
                     any = true;
                     part.add_key(self.names.known_key(key));

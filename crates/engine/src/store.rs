@@ -51,6 +51,8 @@ enum Anchor {
 pub(crate) enum PeerKind {
     /// Addresses of workloads, or their subnets.
     Workloads(SelIx, bool),
+    /// The same in every network.
+    Everywhere(SelIx, bool),
     /// Addresses of an object; with the workloads that stand behind them.
     Fixed(Source, Option<SelIx>),
     /// Every address but those.
@@ -282,6 +284,9 @@ impl Store {
         match source {
             Source::Workloads(selector, subnets) => {
                 PeerKind::Workloads(self.selector(selector, world, fresh), *subnets)
+            }
+            Source::Everywhere(selector, subnets) => {
+                PeerKind::Everywhere(self.selector(selector, world, fresh), *subnets)
             }
             Source::Overrides(_, selector) => {
                 let behind = self.selector(selector, world, fresh);
@@ -532,6 +537,10 @@ impl Store {
                 let Some(row) = self.selectors.get(*selector) else { return Arc::default() };
                 Arc::new(read.hosts.addresses(read.names, &row.classes, *subnets, nets))
             }
+            PeerKind::Everywhere(selector, subnets) => {
+                let Some(row) = self.selectors.get(*selector) else { return Arc::default() };
+                Arc::new(read.hosts.everywhere(&row.classes, *subnets))
+            }
             PeerKind::Fixed(source, _) => fixed(source, read.snapshot).unwrap_or_default(),
             PeerKind::Except(parts) => {
                 let parts: Vec<_> = parts.iter().map(|p| self.resolve(p, nets, read)).collect();
@@ -571,7 +580,9 @@ pub(crate) struct Gone {
 /// The selectors that peers are made of.
 pub(crate) fn selectors_of(kind: &PeerKind) -> SmallVec<[SelIx; 1]> {
     match kind {
-        PeerKind::Workloads(ix, _) | PeerKind::Fixed(_, Some(ix)) => SmallVec::from_slice(&[*ix]),
+        PeerKind::Workloads(ix, _) | PeerKind::Everywhere(ix, _) | PeerKind::Fixed(_, Some(ix)) => {
+            SmallVec::from_slice(&[*ix])
+        }
         PeerKind::Fixed(_, None) => SmallVec::new(),
         PeerKind::Except(parts) => parts.iter().flat_map(selectors_of).collect(),
     }
@@ -579,16 +590,12 @@ pub(crate) fn selectors_of(kind: &PeerKind) -> SmallVec<[SelIx; 1]> {
 
 /// Whether a change of what peers resolve to can be told only by resolving them.
 pub(crate) const fn is_complex(kind: &PeerKind) -> bool {
-    matches!(kind, PeerKind::Workloads(_, true) | PeerKind::Except(_))
+    matches!(kind, PeerKind::Workloads(_, true) | PeerKind::Everywhere(..) | PeerKind::Except(_))
 }
 
 /// Whether what peers resolve to depends on the networks of the host.
-pub(crate) fn by_nets(kind: &PeerKind) -> bool {
-    match kind {
-        PeerKind::Workloads(..) => true,
-        PeerKind::Fixed(..) => false,
-        PeerKind::Except(parts) => parts.iter().any(by_nets),
-    }
+pub(crate) const fn by_nets(kind: &PeerKind) -> bool {
+    matches!(kind, PeerKind::Workloads(..))
 }
 
 /// The id of what peers are for hosts in these networks: a hash of the meaning.
@@ -629,6 +636,10 @@ fn describe(source: &Source, names: &Names, out: &mut Vec<u8>) {
         }
         Source::Server(id) => object(5, id, out),
         Source::Essential(id) => object(6, id, out),
+        Source::Everywhere(selector, subnets) => {
+            out.push(8 + u8::from(*subnets));
+            selector.describe(names, out);
+        }
         Source::Except(parts) => {
             out.push(7);
             let each = parts.iter().map(|part| {
