@@ -10,6 +10,7 @@ pub mod authn;
 pub mod authz;
 pub mod boot;
 pub mod clock;
+pub mod compute;
 pub mod config;
 pub mod demo;
 pub mod doc;

@@ -14,6 +14,7 @@ pub use object::{Obj, Rendered, Row};
 use bulkhead_ids::{Id, Kind};
 use bulkhead_store::UpdateType;
 use imbl::OrdMap;
+use imbl::ordmap::DiffItem;
 use index::Index;
 use std::sync::Arc;
 
@@ -82,6 +83,28 @@ impl World {
                 if active { r.active.as_ref() } else { r.draft.as_ref() }
             },
         )
+    }
+
+    /// Calls `f` with id, row before and row after for each row of a kind that differs from an older
+    /// world's, by id. Shared parts of the two are not visited.
+    pub fn each_change<'a>(
+        &'a self,
+        before: &'a Self,
+        kind: Kind,
+        mut f: impl FnMut(Id, Option<&'a Row>, Option<&'a Row>),
+    ) {
+        let (Some(old), Some(new)) =
+            (before.tables.get(kind as usize), self.tables.get(kind as usize))
+        else {
+            return;
+        };
+        for item in old.rows.diff(&new.rows) {
+            match item {
+                DiffItem::Add(id, row) => f(*id, None, Some(row)),
+                DiffItem::Remove(id, row) => f(*id, Some(row), None),
+                DiffItem::Update { old: (id, was), new: (_, is) } => f(*id, Some(was), Some(is)),
+            }
+        }
     }
 
     /// Objects of a kind that are not soft-deleted.

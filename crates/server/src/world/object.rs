@@ -47,6 +47,19 @@ pub struct Row {
     pub pending: Option<UpdateType>,
 }
 
+/// Rows are equal when they hold the very same versions of the object.
+impl PartialEq for Row {
+    fn eq(&self, other: &Self) -> bool {
+        let same = |a: &Option<Arc<Obj>>, b: &Option<Arc<Obj>>| match (a, b) {
+            (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+            (a, b) => a.is_none() && b.is_none(),
+        };
+        same(&self.draft, &other.draft)
+            && same(&self.active, &other.active)
+            && self.pending == other.pending
+    }
+}
+
 impl Row {
     /// The row of an object without draft and active.
     pub fn plain(obj: Arc<Obj>) -> Self {
