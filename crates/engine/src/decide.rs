@@ -1,5 +1,7 @@
 //! The decision of one flow, with its reasons.
 
+use std::collections::BTreeSet;
+
 use bulkhead_model::{
     BoundaryDecision, ByMode, Decision, Direction, DraftDecision, Effect, EndDecision, Flow, Mode,
     RuleRef, Verdict,
@@ -56,6 +58,13 @@ impl Engine {
             destination: self.end_decision(dst, &at_dst),
             near_misses: Vec::new(),
         }
+    }
+
+    /// Every rule that matches a flow at either end, by effect, whatever else matches there.
+    pub fn matching(&self, flow: &Flow) -> BTreeSet<(Effect, RuleRef)> {
+        let (src, dst) = self.ends(flow);
+        let (at_src, at_dst) = self.hits(flow, src, dst);
+        at_src.rules.into_iter().chain(at_dst.rules).collect()
     }
 
     /// The rules that match at the source (outbound) and at the destination (inbound).

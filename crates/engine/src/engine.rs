@@ -274,9 +274,12 @@ impl Engine {
     /// What a managed workload must enforce; none for an unmanaged or unknown one.
     pub fn intent(&self, workload: Id) -> Option<Intent> {
         let (_, host) = self.hosts.host(workload)?;
-        if !host.workload.managed {
-            return None;
-        }
+        if host.workload.managed { self.policy(workload) } else { None }
+    }
+
+    /// What a workload must enforce, or would have to if it were managed; none for an unknown one.
+    pub fn policy(&self, workload: Id) -> Option<Intent> {
+        let (_, host) = self.hosts.host(workload)?;
         let table = self.table(host.class)?;
         let ignored = host.workload.interfaces.iter().filter(|i| i.ignored);
         let mut ignored: Vec<Arc<str>> = ignored.map(|i| Arc::clone(&i.name)).collect();

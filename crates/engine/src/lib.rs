@@ -27,6 +27,7 @@
 
 mod apply;
 mod decide;
+pub mod effect;
 mod ends;
 mod engine;
 mod expand;
@@ -34,6 +35,7 @@ mod hosts;
 mod index;
 mod names;
 mod plan;
+pub mod search;
 mod selector;
 mod service;
 mod sets;
