@@ -26,6 +26,14 @@ limits! {
     BULK_PRINCIPALS_MAX: usize = 2_000, "REST API guide 25.2, security_principals/bulk_create";
     /// Rows of a synchronous collection answer when `max_results` is absent.
     LIST_ROWS_DEFAULT: usize = 500, "REST API guide 25.2; seen live on 26.30";
+    /// Rules in the answer of a rule search.
+    RULE_SEARCH_ROWS_MAX: usize = 20_000, "our choice";
+    /// Rule searches that run at once.
+    RULE_SEARCHES_MAX: usize = 12, "REST API guide 22.2, Rule Search";
+    /// Flows of one explain request.
+    EXPLAIN_FLOWS_MAX: usize = 10_000, "our choice";
+    /// Ranges shown for the peers of one entry.
+    INTENT_RANGES_MAX: usize = 100, "our choice";
     /// Rows of an events answer when `max_results` is absent.
     EVENT_ROWS_DEFAULT: usize = 100, "REST API guide 25.2, events";
     /// Largest `max_results` of an events request.

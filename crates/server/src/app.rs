@@ -1,6 +1,7 @@
 //! The server: what requests share.
 
 use crate::authn::{LastUsed, Sessions};
+use crate::compute::Compute;
 use crate::health::Node;
 use crate::http::dispatch::Routes;
 use crate::policy::versions::Objects;
@@ -38,6 +39,10 @@ pub struct App {
     pub node: Node,
     /// Wakes background tasks.
     pub signals: Signals,
+    /// The policy engines of all organisations.
+    pub compute: Compute,
+    /// Rule searches that run at once; more wait for their turn.
+    pub searches: Semaphore,
     past: ArcSwapOption<Past>,
 }
 
@@ -70,6 +75,8 @@ impl App {
             keys: LastUsed::default(),
             password_checks: Semaphore::new(bulkhead_api::limits::PASSWORD_CHECKS_MAX),
             bulk: parking_lot::Mutex::default(),
+            compute: Compute::default(),
+            searches: Semaphore::new(bulkhead_api::limits::RULE_SEARCHES_MAX),
             past: ArcSwapOption::empty(),
         }
     }

@@ -147,7 +147,7 @@ impl Loader<'_> {
             }
             Step::Provision { message } => self.change("sec_policy.create", |txn| {
                 let set = closure::all_pending(&txn.world);
-                let workloads = affected::affected(&txn.world, &set).workloads();
+                let workloads = affected::affected_anew(&txn.world, &set).workloads();
                 provision(txn, &set, Some(&message), workloads);
                 Ok(())
             }),

@@ -27,3 +27,4 @@ pub mod tasks;
 pub mod tls;
 pub mod txn;
 pub mod world;
+pub mod x;

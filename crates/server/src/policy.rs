@@ -4,7 +4,10 @@
 //! a set of pending changes active as the next version; it must be closed, see [`closure`].
 
 pub mod affected;
+pub mod check;
 pub mod closure;
+pub mod coverage;
+pub mod search;
 pub mod subset;
 pub mod versions;
 
@@ -14,7 +17,8 @@ use crate::http::{Cx, Handler, Reply};
 use crate::render::View;
 use crate::txn::Txn;
 use crate::world::{Obj, World};
-use affected::{Affected, affected};
+use crate::x::blocking;
+use affected::{Affected, affected, affected_anew, outcome};
 use bulkhead_api::{ApiError, limits};
 use bulkhead_ids::{Id, Kind, PolicyVersion};
 use closure::{Deed, Node, all_pending, members, missing};
@@ -34,6 +38,10 @@ pub fn handler(id: &str) -> Option<Handler> {
         "sec_policy_dependencies" => |cx| Box::pin(dependencies(cx)),
         "sec_policy_impact" => |cx| Box::pin(impact(cx)),
         "sec_policy_modified_objects" => |cx| Box::pin(modified(cx)),
+        "sec_policy_allow" => |cx| Box::pin(check::allow(cx)),
+        "sec_policy_policy_check" => |cx| Box::pin(check::policy_check(cx)),
+        "sec_policy_rule_search" => |cx| Box::pin(search::rule_search(cx)),
+        "sec_policy_rule_coverage" => |cx| Box::pin(coverage::rule_coverage(cx)),
         "sec_policy_restore" => |cx| Box::pin(restore(cx)),
         _ => return None,
     })
@@ -41,11 +49,13 @@ pub fn handler(id: &str) -> Option<Handler> {
 
 /// Makes everything that is pending active, as a new version.
 ///
+/// Computes the policies from nothing: for the first start and for samples, not for requests.
+///
 /// # Errors
 /// None at present; the signature is that of a change.
 pub fn provision_all(txn: &mut Txn<'_>, message: &str) -> Result<(), ApiError> {
     let set = all_pending(&txn.world);
-    let workloads = affected(&txn.world, &set).workloads();
+    let workloads = affected_anew(&txn.world, &set).workloads();
     provision(txn, &set, Some(message), workloads);
     Ok(())
 }
@@ -109,32 +119,58 @@ fn list_changes(txn: &mut Txn<'_>, set: &BTreeSet<Node>, deed: Deed) {
 }
 
 /// Counts what a set concerns, on a thread of its own: that takes longer than a change may.
-async fn count(world: &Arc<World>, set: &BTreeSet<Node>) -> Result<Affected, ApiError> {
-    let (world, set) = (world.clone(), set.clone());
-    tokio::task::spawn_blocking(move || affected(&world, &set))
-        .await
-        .map_err(|e| ApiError::Internal(e.to_string()))
+async fn count(cx: &Cx, world: &Arc<World>, set: &BTreeSet<Node>) -> Result<Affected, ApiError> {
+    let (app, world, set) = (cx.app.clone(), world.clone(), set.clone());
+    blocking(move || {
+        app.compute.ask(&world, |sides| {
+            let world = sides.world().clone();
+            outcome(&world, sides, &set, |before, after| affected(&world, &set, (before, after)))
+        })
+    })
+    .await
 }
 
+/// How often a provisioning starts again because what it provisions changed meanwhile.
+const PROVISION_TRIES: usize = 10;
+
 async fn create(cx: &Cx) -> Result<Reply, ApiError> {
-    let set = subset::named(&cx.world, &cx.body)?;
-    subset::allowed(&set, cx.roles())?;
-    let counted = count(&cx.world, &set).await?;
     let message = cx.body.get("update_description").and_then(Value::as_str);
-    let (obj, world) = cx
-        .write("sec_policy.create", |txn| {
-            let (mut now, mut counted) = (set.clone(), counted);
-            if txn.world.revision != cx.world.revision {
-                now = subset::named(&txn.world, &cx.body)?;
-                subset::allowed(&now, cx.roles())?;
-                counted = affected(&txn.world, &now);
+    let mut now = cx.world.clone();
+    for _ in 0..PROVISION_TRIES {
+        let set = subset::named(&now, &cx.body)?;
+        subset::allowed(&set, cx.roles())?;
+        let before = draft_changes_of(&now);
+        let counted = count(cx, &now, &set).await?;
+        let mut moved = false;
+        let made = cx
+            .write("sec_policy.create", |txn| {
+                let named = subset::named(&txn.world, &cx.body)?;
+                moved = named != set || draft_changes_of(&txn.world) != before;
+                if moved {
+                    return Err(ApiError::Unavailable(MOVED.into()));
+                }
+                subset::closed(&txn.world, Deed::Commit, &set)?;
+                Ok(provision(txn, &set, message, counted.workloads()))
+            })
+            .await;
+        match made {
+            Err(_) if moved => now = cx.app.state.world(cx.org).ok_or(ApiError::NotFound)?,
+            made => {
+                let (obj, world) = made?;
+                let view = View::draft(&world, cx.caps(Kind::PolicyVersion));
+                return Ok(Reply::text(StatusCode::CREATED, view.obj(&obj, None)));
             }
-            subset::closed(&txn.world, Deed::Commit, &now)?;
-            Ok(provision(txn, &now, message, counted.workloads()))
-        })
-        .await?;
-    let view = View::draft(&world, cx.caps(Kind::PolicyVersion));
-    Ok(Reply::text(StatusCode::CREATED, view.obj(&obj, None)))
+        }
+    }
+    Err(ApiError::Unavailable(MOVED.into()))
+}
+
+/// Why a provisioning gives up.
+const MOVED: &str = "the draft changes faster than it can be provisioned; try again";
+
+/// How often policy objects have changed: equal for two worlds with the same draft and active policy.
+fn draft_changes_of(world: &World) -> u64 {
+    world.changes(Kind::ALL.iter().copied().filter(|k| k.is_policy()))
 }
 
 /// One version; `active` is the newest.
@@ -218,7 +254,7 @@ async fn impact(cx: &Cx) -> Result<Reply, ApiError> {
         Some(_) => subset::named(&cx.world, &cx.body)?,
         None => all_pending(&cx.world),
     };
-    let found = count(&cx.world, &set).await?;
+    let found = count(cx, &cx.world, &set).await?;
     let body = json!({
         "num_sets": found.sets,
         "num_virtual_servers": found.servers,

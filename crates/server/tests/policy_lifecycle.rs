@@ -277,7 +277,7 @@ fn provisioning_is_in_the_audit_trail_and_lists_are_newest_first() {
     assert_eq!(api.get("sec_policy/active").expect(200).body, made);
     let old = api.get("sec_policy/1/ip_lists").expect(200);
     assert_eq!((old.header("x-total-count"), old.body.as_array().unwrap().len()), (Some("1"), 1));
-    for (path, status) in [("sec_policy/draft/allow", 404), ("sec_policy/delete", 404)] {
+    for (path, status) in [("sec_policy/draft/policy_view", 404), ("sec_policy/delete", 404)] {
         let got = api.get(path).status;
         assert!(got == status || got == 405, "{path}: {got}");
     }

@@ -8,13 +8,14 @@
 
 use bulkhead_ids::{Id, Kind};
 use bulkhead_server::clock::{SystemClock, new_uuid};
+use bulkhead_server::compute::engine_of;
 use bulkhead_server::doc::Val;
 use bulkhead_server::policy::affected::affected;
 use bulkhead_server::policy::closure::{Deed, all_pending, missing};
 use bulkhead_server::policy::{provision, versions};
 use bulkhead_server::state::State;
 use bulkhead_server::txn::{Origin, Txn};
-use bulkhead_server::world::Obj;
+use bulkhead_server::world::{Obj, Side};
 use bulkhead_store::SqliteStore;
 use serde_json::json;
 use std::sync::Arc;
@@ -89,7 +90,9 @@ fn first_provisioning_of_75_000_rules() {
     let world = state.world(ORG).unwrap();
     let set = all_pending(&world);
     timed("closure", &mut || assert!(missing(&world, Deed::Commit, &set).unwrap().is_empty()));
-    timed("affected", &mut || println!("{:?}", affected(&world, &set)));
+    let engines = [Side::Active, Side::Draft].map(|side| engine_of(&world, side));
+    let [before, after] = &engines;
+    timed("affected", &mut || println!("{:?}", affected(&world, &set, (before, after))));
     timed("change and commit", &mut || {
         let change = |txn: &mut Txn<'_>| {
             let start = Instant::now();

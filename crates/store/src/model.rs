@@ -43,6 +43,11 @@ impl UpdateType {
         }
     }
 
+    /// The inverse of [`UpdateType::as_str`].
+    pub fn from_wire(text: &str) -> Option<Self> {
+        [Self::Create, Self::Update, Self::Delete].into_iter().find(|u| u.as_str() == text)
+    }
+
     /// The inverse of `self as u8`.
     pub const fn from_u8(n: u8) -> Option<Self> {
         match n {

@@ -46,7 +46,8 @@ pub struct Step {
     /// Patterns of headers.
     #[serde(default)]
     pub answer_headers: BTreeMap<String, String>,
-    /// Names for later steps: a JSON pointer into the body, or `header:name`.
+    /// Names for later steps: a JSON pointer into the body, `id:` and a pointer to
+    /// an href for the id at its end, or `header:name`.
     #[serde(default)]
     pub save: BTreeMap<String, String>,
     /// Whether another organisation's objects in the body must be refused: not where the body names
@@ -204,14 +205,20 @@ impl Step {
     /// When the answer lacks one of them.
     pub fn remember(&self, reply: &Reply, vars: &mut Vars) -> Result<(), String> {
         for (name, place) in &self.save {
-            let value = match place.strip_prefix("header:") {
-                Some(header) => reply.header(header).map(Value::from),
-                None => reply.body.pointer(place).cloned(),
+            let value = match place.split_once(':') {
+                Some(("header", header)) => reply.header(header).map(Value::from),
+                Some(("id", place)) => reply.body.pointer(place).and_then(last_segment),
+                _ => reply.body.pointer(place).cloned(),
             };
             vars.insert(name.clone(), value.ok_or_else(|| format!("no `{place}` to save"))?);
         }
         Ok(())
     }
+}
+
+/// The id at the end of an href.
+fn last_segment(href: &Value) -> Option<Value> {
+    Some(Value::from(href.as_str()?.rsplit('/').next()?))
 }
 
 /// Holds a list of operations against a file in `tests/`, one name a line; `BULKHEAD_BLESS=1` writes it.

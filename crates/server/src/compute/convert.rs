@@ -17,6 +17,10 @@ use bulkhead_model::{
 use bulkhead_netset::{IpRange, IpSetBuilder};
 use std::sync::Arc;
 
+pub use actors::actors;
+pub use rules::principal;
+pub use services::ports;
+
 /// Kinds that the engine computes with, referents before those that refer to them.
 pub const KINDS: &[Kind] = &[
     Kind::Label,

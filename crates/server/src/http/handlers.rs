@@ -1,13 +1,14 @@
 //! The handler of each row of the operation table.
 
 use super::{Handler, jobs, standard};
-use crate::{authn, policy, resource::*};
+use crate::{authn, policy, resource::*, x};
 use bulkhead_api::{Action, Operation};
 
 /// Modules that have handlers of their own.
 const OWN: &[fn(&str) -> Option<Handler>] = &[
     jobs::handler,
     policy::handler,
+    x::handler,
     authn::login::handler,
     labels::handler,
     label_dimensions::handler,

@@ -1,17 +1,19 @@
-//! Which workloads a set of pending changes concerns: those that are an end of a rule which it adds,
-//! removes or changes, itself or through what the rule refers to.
+//! What a set of pending changes concerns: the workloads for which the policy engine comes to something
+//! else once the set is committed, and the rule sets whose rules change, themselves or through what they
+//! refer to.
 //!
 //! Source: reading R-AFFECTED: the public pages do not define the number; unmanaged workloads count,
 //! since the answer of `impact` counts them too.
 
-mod ends;
-
-use super::closure::{Node, unit};
+use super::closure::{Node, members, unit};
+use crate::compute::{Sides, convert, engine_of};
 use crate::doc::Val;
 use crate::world::{Obj, Row, Side, World};
+use bulkhead_engine::Engine;
+use bulkhead_engine::effect::Comparison;
 use bulkhead_ids::{Id, Kind};
+use bulkhead_model::Change;
 use bulkhead_store::UpdateType;
-use ends::Ends;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -37,15 +39,15 @@ impl Affected {
 
 /// The state of the policy before or after a set of changes is committed.
 #[derive(Clone, Copy)]
-pub(super) struct Policy<'a> {
-    pub(super) world: &'a World,
+struct Policy<'a> {
+    world: &'a World,
     /// The changes, for the state after them.
-    pub(super) with: Option<&'a BTreeSet<Node>>,
+    with: Option<&'a BTreeSet<Node>>,
 }
 
 impl<'a> Policy<'a> {
     /// The object in this state.
-    pub(super) fn get(&self, kind: Kind, id: Id) -> Option<&'a Arc<Obj>> {
+    fn get(&self, kind: Kind, id: Id) -> Option<&'a Arc<Obj>> {
         let row = self.world.row(kind, id)?;
         if !kind.is_policy() {
             return row.draft.as_ref();
@@ -82,31 +84,71 @@ fn same(a: Option<&Arc<Obj>>, b: Option<&Arc<Obj>>) -> bool {
     Arc::ptr_eq(a, b) || acts(&a.doc) == acts(&b.doc)
 }
 
+/// What the engine of the active policy is told when a set of changes is committed.
+fn changes(world: &World, set: &BTreeSet<Node>) -> Vec<Change> {
+    let mut nodes: Vec<(Kind, Id)> = Vec::new();
+    for node in set {
+        nodes.extend(members(world, *node).map(|(node, _)| node));
+    }
+    let order = |kind: Kind| convert::KINDS.iter().position(|k| *k == kind);
+    nodes.sort_unstable_by_key(|(kind, id)| (order(*kind), *id));
+    let change = |(kind, id): (Kind, Id)| {
+        let row = world.row(kind, id)?;
+        let parent = row.draft.as_ref().or(row.active.as_ref()).and_then(|o| o.parent);
+        let gone = row.pending == Some(UpdateType::Delete);
+        convert::change(kind, id, parent, row.draft.as_deref().filter(|_| !gone))
+    };
+    nodes.into_iter().filter_map(change).collect()
+}
+
+/// Calls `f` with the active engine and with what it becomes when a set of changes is committed.
+///
+/// `sides` stands at `world`. Takes time: a part of what is pending is computed on a copy.
+pub fn outcome<R>(
+    world: &World,
+    sides: &Sides,
+    set: &BTreeSet<Node>,
+    f: impl FnOnce(&Engine, &Engine) -> R,
+) -> R {
+    if *set == super::closure::all_pending(world) {
+        return f(&sides.active, &sides.draft);
+    }
+    let mut after = sides.active.clone();
+    after.apply(&changes(world, set));
+    f(&sides.active, &after)
+}
+
 /// Counts what committing a set of changes concerns.
-pub fn affected(world: &World, set: &BTreeSet<Node>) -> Affected {
+pub fn affected(world: &World, set: &BTreeSet<Node>, engines: (&Engine, &Engine)) -> Affected {
+    let (before, after) = engines;
+    let mut out = Affected { sets: changed_sets(world, set), ..Affected::default() };
+    for id in Comparison::new(before, after).affected() {
+        match after.snapshot().workloads.get(&id) {
+            Some(workload) if workload.managed => out.managed += 1,
+            _ => out.unmanaged += 1,
+        }
+    }
+    out.servers = set.iter().filter(|(k, _)| *k == Kind::VirtualServer).count();
+    out
+}
+
+/// [`affected`] with engines made for it: for the first start and for samples, not for requests.
+pub fn affected_anew(world: &World, set: &BTreeSet<Node>) -> Affected {
+    let before = engine_of(world, Side::Active);
+    let mut after = before.clone();
+    after.apply(&changes(world, set));
+    affected(world, set, (&before, &after))
+}
+
+/// How many rule sets and boundaries have rules that change.
+fn changed_sets(world: &World, set: &BTreeSet<Node>) -> usize {
     let before = Policy { world, with: None };
     let after = Policy { world, with: Some(set) };
-    let mut changed =
-        Changed { before, after, rules: BTreeSet::new(), seen: BTreeSet::new(), all: false };
+    let mut changed = Changed { before, after, rules: BTreeSet::new(), seen: BTreeSet::new() };
     for node in set {
         changed.unit(*node);
     }
-    let rules = changed.rules;
-    if rules.is_empty() && !changed.all {
-        return Affected::default();
-    }
-    let sets: BTreeSet<Node> = rules.iter().map(|n| unit(world, *n)).collect();
-    let mut ends = Ends::new(world);
-    if changed.all {
-        ends.mark_all();
-    }
-    for node in &rules {
-        ends.rule(before, *node);
-        ends.rule(after, *node);
-    }
-    let (managed, unmanaged) = ends.count();
-    let named = set.iter().filter(|(k, _)| *k == Kind::VirtualServer).count();
-    Affected { managed, unmanaged, sets: sets.len(), servers: named }
+    changed.rules.iter().map(|n| unit(world, *n)).collect::<BTreeSet<Node>>().len()
 }
 
 /// The rules whose effect changes.
@@ -115,8 +157,6 @@ struct Changed<'a> {
     after: Policy<'a>,
     rules: BTreeSet<Node>,
     seen: BTreeSet<Node>,
-    /// Something changed that concerns every workload.
-    all: bool,
 }
 
 impl Changed<'_> {
@@ -126,7 +166,7 @@ impl Changed<'_> {
 
     fn unit(&mut self, node: Node) {
         let world = self.before.world;
-        for (member, _) in super::closure::members(world, node).collect::<Vec<_>>() {
+        for (member, _) in members(world, node).collect::<Vec<_>>() {
             if self.differs(member) {
                 self.through(member);
             }
@@ -149,7 +189,7 @@ impl Changed<'_> {
                     self.rules.extend(ids.map(|o| (rules, o.id)));
                 }
             }
-            Kind::FirewallSettings => self.all = true,
+            Kind::FirewallSettings => {}
             // Referrers that are drafts only are part of the set themselves.
             _ => {
                 let users: Vec<Node> = world.referrers(Side::Active, kind, id).collect();

@@ -8,8 +8,8 @@ use bulkhead_model::{Actor, Scope, ScopeEntry, ScopeTarget};
 /// An id that no object has: what cannot be read refers to nothing.
 const NOBODY: Id = Id::SINGLETON;
 
-/// One side of a rule.
-pub(super) fn actors(list: &[Val]) -> Vec<Actor> {
+/// One side of a rule, as in a body or a document.
+pub fn actors(list: &[Val]) -> Vec<Actor> {
     list.iter().map(actor).collect()
 }
 

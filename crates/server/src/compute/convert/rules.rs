@@ -3,7 +3,7 @@
 use super::actors::actors;
 use super::{services, target, targets};
 use crate::doc::Val;
-use bulkhead_ids::AnyHref;
+use bulkhead_ids::{AnyHref, Id};
 use bulkhead_model::{
     AllowRule, DenyRule, IpTablesRule, IpTablesStatement, NetworkType, Resolve, ServiceRef,
 };
@@ -60,16 +60,17 @@ pub(super) fn allow(doc: &Val) -> AllowRule {
     }
 }
 
-/// User groups are kept as hrefs with the SID as text.
-fn principals(doc: &Val) -> Vec<bulkhead_ids::Id> {
-    let group = |entry: &Val| {
-        entry
-            .target()
-            .map(|(_, id)| id)
-            .or_else(|| Some(entry.str("href")?.parse::<AnyHref>().ok()?.id))
-    };
-    let mut ids: Vec<_> =
-        doc.list("consuming_security_principals").iter().filter_map(group).collect();
+/// The user group of a `{"href": ...}`, which is kept with the SID as text.
+pub fn principal(entry: &Val) -> Option<Id> {
+    match entry.target() {
+        Some((_, id)) => Some(id),
+        None => Some(entry.str("href")?.parse::<AnyHref>().ok()?.id),
+    }
+}
+
+fn principals(doc: &Val) -> Vec<Id> {
+    let list = doc.list("consuming_security_principals");
+    let mut ids: Vec<Id> = list.iter().filter_map(principal).collect();
     ids.sort_unstable();
     ids.dedup();
     ids
@@ -112,6 +113,6 @@ pub(super) fn ip_tables(doc: &Val) -> IpTablesRule {
 }
 
 /// The service object of a virtual service or server.
-pub(super) fn service_of(doc: &Val) -> Option<bulkhead_ids::Id> {
+pub(super) fn service_of(doc: &Val) -> Option<Id> {
     target(doc, "service")
 }

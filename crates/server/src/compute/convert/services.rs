@@ -20,7 +20,7 @@ fn port(entry: &Val, name: &str) -> Option<i64> {
 
 /// Protocol and ports of an entry; without protocol, its ports of TCP and UDP; without both, everything.
 /// Nothing for an entry that cannot be read.
-pub(super) fn ports(entry: &Val) -> ServiceSet {
+pub fn ports(entry: &Val) -> ServiceSet {
     let fields = |proto| ServiceFields {
         proto,
         port: port(entry, "port"),
@@ -28,7 +28,7 @@ pub(super) fn ports(entry: &Val) -> ServiceSet {
         icmp_type: entry.int("icmp_type"),
         icmp_code: entry.int("icmp_code"),
     };
-    let protos: &[i64] = match entry.int("proto") {
+    let protos: &[i64] = match entry.int("proto").or(entry.int("protocol")) {
         Some(proto) => &[proto],
         None if port(entry, "port").is_some() => &[6, 17],
         None => &[ANY],
@@ -126,7 +126,7 @@ fn port_override(entry: &Val) -> Option<(ServiceSet, ServiceSet)> {
             ProtoPorts::Ports(PortProtocol::Tcp, range),
             ProtoPorts::Ports(PortProtocol::Udp, range),
         ];
-        let wanted = |p: &&ProtoPorts| match entry.int("proto") {
+        let wanted = |p: &&ProtoPorts| match entry.int("proto").or(entry.int("protocol")) {
             Some(proto) => i64::from(p.first_protocol()) == proto,
             None => true,
         };
