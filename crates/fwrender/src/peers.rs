@@ -61,9 +61,12 @@ fn part(spans: &[Span], family: Family) -> Classes {
     let mut ranges: Vec<Span> = Vec::new();
     // Where the unbroken row of ranges and single addresses ends.
     let mut reached: Option<u128> = None;
+    // Whether the last range is part of that row.
+    let mut joins = false;
     for &(first, last, class) in spans {
         let gap = reached.is_some_and(|end| end.checked_add(2) == Some(first));
         let touches = gap || reached.is_some_and(|end| end.checked_add(1) == Some(first));
+        joins &= touches;
         if gap {
             singles.push((first - 1, OTHER));
         }
@@ -71,9 +74,10 @@ fn part(spans: &[Span], family: Family) -> Classes {
             singles.extend((first..=last).map(|at| (at, class)));
         } else {
             match ranges.last_mut() {
-                Some((_, end, same)) if touches && *same == class => *end = last,
+                Some((_, end, same)) if joins && *same == class => *end = last,
                 _ => ranges.push((first, last, class)),
             }
+            joins = true;
         }
         reached = Some(last);
     }
@@ -131,7 +135,7 @@ mod tests {
 
     #[test]
     fn singles_do_not_cut_ranges() {
-        let cases: [(&[&str], &[&str]); 7] = [
+        let cases: [(&[&str], &[&str]); 8] = [
             (&[], &[]),
             (&["10.0.0.1,10.0.0.3"], &["10.0.0.1:1", "10.0.0.3:1"]),
             (&["10.0.0.0/8", "10.1.2.3"], &["10.0.0.0/8=1", "10.1.2.3:3"]),
@@ -141,6 +145,17 @@ mod tests {
             ),
             (&["10.0.0.0-10.0.0.9,10.0.0.11-10.0.0.20"], &["10.0.0.0-10.0.0.20=1", "10.0.0.10:0"]),
             (&["10.0.0.0/24", "10.0.0.128/25"], &["10.0.0.0/25=1", "10.0.0.128/25=3"]),
+            // What is missing between two ranges is more than one address, whatever follows it.
+            (
+                &["10.0.0.0-10.0.0.20,10.0.0.40-10.0.0.42,10.0.0.44-10.0.0.90"],
+                &[
+                    "10.0.0.0-10.0.0.20=1",
+                    "10.0.0.44-10.0.0.90=1",
+                    "10.0.0.40:1",
+                    "10.0.0.41:1",
+                    "10.0.0.42:1",
+                ],
+            ),
             (&["::/0", "2001:db8::1"], &["::/0=1", "2001:db8::1:3"]),
         ];
         for (sets, want) in cases {

@@ -39,7 +39,12 @@ pub(crate) fn local(peer: IpAddr) -> IpAddr {
     LOCAL[usize::from(peer.is_ipv6())].parse().unwrap()
 }
 
-const RANGES: [&str; 15] = [
+const RANGES: [&str; 19] = [
+    // Two halves of a range with a gap; the others cut short pieces off them.
+    "10.0.0.0-10.9.0.8",
+    "10.9.0.12-10.255.255.255",
+    "10.9.0.15",
+    "fd09::5-fd09::ffff",
     "10.9.0.2",
     "10.9.0.3",
     "10.9.0.5",
