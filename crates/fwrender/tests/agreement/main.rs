@@ -17,3 +17,5 @@ mod lab;
 mod naive;
 #[cfg(test)]
 mod wire;
+#[cfg(test)]
+mod worlds;

@@ -6,8 +6,6 @@ use bulkhead_fwrender::{CtState, Fate, Packet, SecureConnect, Transport, Way};
 use bulkhead_model::{AddressSets, Effect, Entry, Intent, Mode, Peers, RuleRef, ServiceMatch};
 use bulkhead_netset::{IcmpVersion, PortProtocol, ServiceSet};
 
-use crate::intents::Sets;
-
 /// What decides and what happens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Answer {
@@ -59,7 +57,7 @@ fn services(entry: &Entry) -> ServiceSet {
     ServiceSet::union_all(entry.services.iter().filter(usable).map(|m| &m.ports))
 }
 
-fn has_peer(entry: &Entry, peer: IpAddr, sets: &Sets) -> bool {
+fn has_peer(entry: &Entry, peer: IpAddr, sets: &dyn AddressSets) -> bool {
     match &entry.peers {
         Peers::Any => true,
         Peers::Set(id) => sets.addresses(*id).unwrap().contains(peer),
@@ -71,7 +69,7 @@ fn has_peer(entry: &Entry, peer: IpAddr, sets: &Sets) -> bool {
 /// What an intent says of a packet.
 pub(crate) fn judge(
     intent: &Intent,
-    sets: &Sets,
+    sets: &dyn AddressSets,
     packet: &Packet,
     secure: SecureConnect,
 ) -> Answer {
@@ -152,4 +150,18 @@ fn decided(intent: &Intent, effect: Effect, hits: &[&Entry]) -> Answer {
 
 fn blocked(intent: &Intent) -> Fate {
     if intent.table.reject_blocked { Fate::Reject } else { Fate::Drop }
+}
+
+/// Whether a stateless entry of the other direction opens a packet of the host as a reply.
+pub(crate) fn opened_as_reply(intent: &Intent, sets: &dyn AddressSets, packet: &Packet) -> bool {
+    let (peer, others) = match packet.way {
+        Way::Input => (packet.source, &intent.table.outbound),
+        Way::Output => (packet.destination, &intent.table.inbound),
+        Way::Forward => return false,
+    };
+    let stateless = |e: &&std::sync::Arc<Entry>| e.effect == Effect::Allow && e.flags.stateless;
+    others
+        .iter()
+        .filter(stateless)
+        .any(|e| has_peer(e, peer, sets) && answers(&services(e), packet.transport))
 }
