@@ -43,12 +43,9 @@ impl Engine {
         self.hosts.host(end.workload?).map(|(ix, _)| ix)
     }
 
+    /// The workload at an end; one that is missing counts as not given.
     fn end_host(&self, end: &FlowEnd, other: Option<HostIx>) -> Option<HostIx> {
-        match (end.workload, end.ip) {
-            (Some(_), _) => self.given(end),
-            (None, Some(ip)) => self.r_ip_owner(ip, other),
-            (None, None) => None,
-        }
+        self.given(end).or_else(|| self.r_ip_owner(end.ip?, other))
     }
 
     /// R-IP-OWNER: the workload with the address in a network of the other end (the default network when

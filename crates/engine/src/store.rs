@@ -629,7 +629,10 @@ fn describe(source: &Source, names: &Names, out: &mut Vec<u8>) {
             selector.describe(names, out);
         }
         Source::List(id) => object(2, id, out),
-        Source::Overrides(id, _) => object(3, id, out),
+        Source::Overrides(id, behind) => {
+            object(3, id, out);
+            behind.describe(names, out);
+        }
         Source::Address(id, place) => {
             object(4, id, out);
             out.extend_from_slice(&(*place as u64).to_be_bytes());
