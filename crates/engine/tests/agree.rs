@@ -1,4 +1,9 @@
 //! Engine and oracle agree, and incremental equals full, on random worlds.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, and says where"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
