@@ -53,6 +53,22 @@ impl Home {
     }
 }
 
+/// The server's binary, for tests of other crates: `BULKHEAD_PCE` names it, else it lies where cargo puts
+/// what it builds for the workspace's tests.
+#[track_caller]
+pub fn pce_binary() -> PathBuf {
+    if let Some(path) = std::env::var_os("BULKHEAD_PCE") {
+        return path.into();
+    }
+    let test = std::env::current_exe().expect("the path of the test");
+    let places = test.ancestors().skip(1).take(3).map(|folder| folder.join("bulkhead-pce"));
+    let found = places.into_iter().find(|path| path.is_file());
+    let Some(path) = found else {
+        panic!("no bulkhead-pce; run `cargo build --package bulkhead-server --bin bulkhead-pce`")
+    };
+    path
+}
+
 /// How to start the server.
 #[derive(Clone, Debug)]
 pub struct Launch {
