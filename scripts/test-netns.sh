@@ -4,7 +4,7 @@
 #
 # Needs root, nft and ip; without them each test says in one line that it is skipped, and passes.
 # BULKHEAD_REQUIRE_NETNS=1 makes that a failure. BULKHEAD_SEED repeats a run;
-# BULKHEAD_KERNEL_POLICIES and BULKHEAD_KERNEL_PACKETS set its size.
+# BULKHEAD_KERNEL_POLICIES, BULKHEAD_KERNEL_PACKETS and BULKHEAD_KERNEL_WORLDS set its size.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

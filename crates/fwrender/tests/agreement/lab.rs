@@ -81,13 +81,16 @@ impl Lab {
             run("ip", &["netns", "add", name], "")?;
         }
         let guard = Guard(&names);
+        // Addresses beyond the link are reached over it too.
+        let routes = "route add default dev up0\nroute add ::/0 dev up0\n";
         let cable = format!(
-            "link add eth0 address {} type veth peer name eth0 address {} netns {net}\n",
+            "link add up0 address {} type veth peer name up0 address {} netns {net}\n",
             MACS[0], MACS[1]
         );
         let ours = LOCAL.map(|address| address.parse().unwrap());
         let others: Vec<IpAddr> = peers();
-        run("ip", &["-n", host, "-batch", "-"], &(cable + &interface(&ours, &others, MACS[1])))?;
+        let setup = cable + &interface(&ours, &others, MACS[1]) + routes;
+        run("ip", &["-n", host, "-batch", "-"], &setup)?;
         run("ip", &["-n", net, "-batch", "-"], &interface(&others, &ours, MACS[0]))?;
         let net_name = net.clone();
         let of_net = std::thread::spawn(move || enter(&net_name).and_then(|()| raw_sockets()));
@@ -160,13 +163,13 @@ impl Drop for Guard<'_> {
 fn interface(ours: &[IpAddr], others: &[IpAddr], mac: &str) -> String {
     let mut text = "link set lo up\n".to_owned();
     for address in ours {
-        let rest = if address.is_ipv4() { "/24" } else { "/64 dev eth0 nodad" };
-        let device = if address.is_ipv4() { " dev eth0" } else { "" };
+        let rest = if address.is_ipv4() { "/24" } else { "/64 dev up0 nodad" };
+        let device = if address.is_ipv4() { " dev up0" } else { "" };
         text += &format!("address add {address}{rest}{device}\n");
     }
-    text += "link set eth0 up\n";
+    text += "link set up0 up\n";
     for address in others {
-        text += &format!("neighbour replace {address} lladdr {mac} dev eth0 nud permanent\n");
+        text += &format!("neighbour replace {address} lladdr {mac} dev up0 nud permanent\n");
     }
     text
 }

@@ -17,14 +17,14 @@ use crate::chance::{budget, seed};
 use crate::naive;
 
 /// Workloads of a world.
-const SIZE: usize = 10;
+pub(crate) const SIZE: usize = 10;
 
 /// One packet at one host of a world.
 #[derive(Debug, Clone)]
 pub(crate) struct Question {
     pub(crate) packet: Packet,
     direction: Direction,
-    peer: IpAddr,
+    pub(crate) peer: IpAddr,
     service: ProtoPorts,
 }
 
