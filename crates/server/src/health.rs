@@ -40,7 +40,8 @@ struct Seen {
 
 /// This host.
 pub struct Node {
-    data_dir: PathBuf,
+    /// The data directory.
+    pub data_dir: PathBuf,
     started: Instant,
     /// When the server started.
     pub started_at: Timestamp,

@@ -23,6 +23,7 @@ pub mod render;
 pub mod resource;
 pub mod run;
 pub mod state;
+pub mod syslog;
 pub mod tasks;
 pub mod tls;
 pub mod txn;

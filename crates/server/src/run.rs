@@ -190,6 +190,7 @@ async fn run(ready: Ready) -> Result<(), RunError> {
         servers.spawn(crate::metrics::run(app.clone(), listener, stopped.clone()));
     }
     let mut tasks = crate::tasks::start(&app, &stopped);
+    servers.spawn(crate::syslog::run(app.clone(), stopped.clone()));
     servers.spawn(crate::authn::upkeep::run(app.clone(), stopped));
     crate::boot::announce(&app, &serve, &files, (&urls, login)).await?;
     let failed = wait_for_stop(&app.state).await?;

@@ -22,7 +22,8 @@ mod store;
 
 pub use error::{Refusal, StoreError};
 pub use model::{
-    ChangeSet, EventFilter, EventPage, EventRow, Key, Loaded, Modified, Op, UpdateType, VersionRow,
+    ChangeSet, EventFilter, EventPage, EventRow, Key, Loaded, Modified, NextEvent, Op, UpdateType,
+    VersionRow,
 };
 pub use sqlite::{SqliteStore, backup, restore};
 pub use store::Store;

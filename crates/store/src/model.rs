@@ -257,6 +257,17 @@ pub struct EventFilter {
     pub text: Option<Box<str>>,
 }
 
+/// An event of any organisation, in the order of recording.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NextEvent {
+    /// Its place in that order, from 1 on; grows, with gaps.
+    pub seq: u64,
+    /// The organisation.
+    pub org: u32,
+    /// The JSON document.
+    pub doc: Vec<u8>,
+}
+
 /// The newest events that pass a filter, and how many there are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EventPage {

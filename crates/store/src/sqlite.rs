@@ -20,7 +20,8 @@ mod version;
 pub use copy::{backup, restore};
 
 use crate::{
-    ChangeSet, EventFilter, EventPage, Key, Loaded, Modified, Store, StoreError, VersionRow,
+    ChangeSet, EventFilter, EventPage, Key, Loaded, Modified, NextEvent, Store, StoreError,
+    VersionRow,
 };
 use bulkhead_ids::{Id, Kind};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
@@ -155,6 +156,14 @@ impl Store for SqliteStore {
 
     fn event(&self, org: u32, id: Id) -> Result<Option<Vec<u8>>, StoreError> {
         self.read(|tx| event::one(tx, org, id))
+    }
+
+    fn events_after(&self, seq: u64, limit: usize) -> Result<Vec<NextEvent>, StoreError> {
+        self.read(|tx| event::after(tx, seq, limit))
+    }
+
+    fn last_event(&self) -> Result<u64, StoreError> {
+        self.read(|tx| event::last(tx))
     }
 
     fn blob(&self, org: u32, id: Id) -> Result<Option<Vec<u8>>, StoreError> {

@@ -1,6 +1,8 @@
 //! The interface of a storage back end.
 
-use crate::{ChangeSet, EventFilter, EventPage, Key, Loaded, Modified, StoreError, VersionRow};
+use crate::{
+    ChangeSet, EventFilter, EventPage, Key, Loaded, Modified, NextEvent, StoreError, VersionRow,
+};
 use bulkhead_ids::{Id, Kind};
 use std::path::Path;
 
@@ -47,6 +49,13 @@ pub trait Store: Send + Sync {
 
     /// The document of one event.
     fn event(&self, org: u32, id: Id) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// The events of all organisations that were recorded after a place, in the order of recording, at
+    /// most `limit`. Places start anew when no event is left.
+    fn events_after(&self, seq: u64, limit: usize) -> Result<Vec<NextEvent>, StoreError>;
+
+    /// The place of the event that was recorded last; 0 without one.
+    fn last_event(&self) -> Result<u64, StoreError>;
 
     /// The result of a job; there until it is deleted or swept.
     fn blob(&self, org: u32, id: Id) -> Result<Option<Vec<u8>>, StoreError>;

@@ -45,6 +45,7 @@ contract! {
     events_pass_filters_newest_first
     events_by_text_find_it_literally
     events_are_pruned_and_counted
+    events_are_followed_in_the_order_of_recording
     an_event_id_is_taken_once
     blobs_are_kept_replaced_and_swept
     counters_keep_their_last_value
@@ -366,6 +367,19 @@ fn events_by_text_find_it_literally(store: &dyn Store) {
     assert_eq!(find("Off"), [docs[1], docs[0]]);
     assert_eq!(find("a\\b \"q\""), [docs[2]]);
     assert_eq!(find("absent"), [""; 0]);
+}
+
+fn events_are_followed_in_the_order_of_recording(store: &dyn Store) {
+    assert_eq!((store.last_event().unwrap(), store.events_after(0, 9).unwrap()), (0, vec![]));
+    sixty_events(store);
+    let all = store.events_after(0, 100).unwrap();
+    assert_eq!(all.len(), 60);
+    assert!(all.windows(2).all(|w| w[0].seq < w[1].seq));
+    assert_eq!(store.last_event().unwrap(), all[59].seq);
+    let some = store.events_after(all[9].seq, 5).unwrap();
+    assert_eq!(some, all[10..15]);
+    assert!(some.iter().all(|e| e.org == 1 && !e.doc.is_empty()));
+    assert_eq!(store.events_after(all[59].seq, 5).unwrap(), vec![]);
 }
 
 fn events_are_pruned_and_counted(store: &dyn Store) {

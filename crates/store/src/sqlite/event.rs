@@ -1,6 +1,6 @@
 //! Finding audit events.
 
-use crate::{EventFilter, EventPage};
+use crate::{EventFilter, EventPage, NextEvent};
 use bulkhead_ids::Id;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params_from_iter};
@@ -127,6 +127,24 @@ fn total(conn: &Connection, org: u32) -> rusqlite::Result<u64> {
 pub(super) fn one(conn: &Connection, org: u32, id: Id) -> rusqlite::Result<Option<Vec<u8>>> {
     let mut q = conn.prepare_cached("SELECT doc FROM event WHERE org = ?1 AND id = ?2")?;
     q.query_row((org, id.to_bytes()), |row| row.get(0)).optional()
+}
+
+/// The events after a place in the order of recording.
+pub(super) fn after(conn: &Connection, seq: u64, limit: usize) -> rusqlite::Result<Vec<NextEvent>> {
+    let mut q = conn
+        .prepare_cached("SELECT seq, org, doc FROM event WHERE seq > ?1 ORDER BY seq LIMIT ?2")?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let seq = i64::try_from(seq).unwrap_or(i64::MAX);
+    let rows = q.query_map([seq, limit], |row| {
+        Ok(NextEvent { seq: row.get(0)?, org: row.get(1)?, doc: row.get(2)? })
+    })?;
+    rows.collect()
+}
+
+/// The place of the event that was recorded last.
+pub(super) fn last(conn: &Connection) -> rusqlite::Result<u64> {
+    let mut q = conn.prepare_cached("SELECT max(seq) FROM event")?;
+    q.query_row([], |row| row.get::<_, Option<u64>>(0)).map(Option::unwrap_or_default)
 }
 
 #[cfg(test)]
