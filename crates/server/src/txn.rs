@@ -9,6 +9,7 @@ use crate::clock::wire_time;
 use crate::doc::Val;
 use crate::state::COUNTER_VERSION;
 use crate::world::{Obj, Row, World};
+use bulkhead_api::RoleSet;
 use bulkhead_ids::{Id, Kind};
 use bulkhead_store::{Key, Op, UpdateType};
 use jiff::Timestamp;
@@ -33,6 +34,8 @@ pub struct Origin {
     pub request_id: String,
     /// The name of this PCE.
     pub pce_fqdn: Arc<str>,
+    /// The caller's roles in the organisation of the path; absent for the server itself, which may all.
+    pub roles: Option<RoleSet>,
 }
 
 /// A change in the making.

@@ -197,7 +197,10 @@ fn a_service_account_shows_and_changes_its_roles() {
         let seen = pce.get(&href, &owner).await.expect(200);
         assert_eq!(seen.text.matches("\"permissions\"").count(), 1, "{}", seen.text);
         assert_eq!(seen.body["permissions"][0]["role"]["href"], "/orgs/1/roles/read_only");
-        assert_eq!(seen.body["api_keys"], json!([]));
+        let shown = &seen.body["api_keys"];
+        assert_eq!(shown.as_array().map(Vec::len), Some(1), "{}", seen.text);
+        assert_eq!(shown[0]["auth_username"], made.body["api_key"]["auth_username"]);
+        assert!(!seen.text.contains("secret"), "{}", seen.text);
         let label = json!({"key": "role", "value": "db"});
         pce.call("POST", LABELS, &key, label.clone()).await.expect(403);
         let to = json!({"permissions": [{"role": {"href": "/orgs/1/roles/admin"}, "scope": []}]});
@@ -511,5 +514,51 @@ fn organisations_do_not_reach_into_each_other() {
         let foreign = pce.get("/orgs/1/api_keys?type=user", &owner).await.body[0]["key_id"].clone();
         let path = format!("/orgs/2/api_keys/{}", foreign.as_str().unwrap());
         pce.call("DELETE", &path, &second, Value::Null).await.expect(404);
+    });
+}
+
+#[test]
+fn only_those_who_run_the_pce_change_its_password_policy() {
+    run(async {
+        let pce = Pce::start(0);
+        let owner = pce.owner().await;
+        let second = apart(|| {
+            bulkhead_server::boot::add_org(&pce.app.state, "Second", "second@example.com").unwrap()
+        });
+        let second = Auth::basic(
+            second["api_key"].as_str().unwrap(),
+            second["api_secret"].as_str().unwrap(),
+        );
+        let change = || json!({"history_count": 7});
+        pce.call("PUT", POLICY, &second, change()).await.refused(403, "forbidden_error");
+        pce.get(POLICY, &second).await.expect(200);
+        pce.call("PUT", POLICY, &owner, change()).await.expect(204);
+        assert_eq!(pce.get(POLICY, &second).await.expect(200).body["history_count"], 7);
+    });
+}
+
+#[test]
+fn a_rule_makes_no_service_for_those_who_may_make_none() {
+    run(async {
+        let pce = Pce::start(0);
+        let owner = pce.owner().await;
+        let (_, manager) = pce.service_account(&owner, "ruleset_manager", json!(-1)).await;
+        let body = json!({"name": "Mine", "enabled": true, "scopes": [[]]});
+        let sets = "/orgs/1/sec_policy/draft/rule_sets";
+        let set = pce.call("POST", sets, &manager, body).await.expect(201).str("href");
+        let rule = json!({
+            "enabled": true,
+            "providers": [{"actors": "ams"}],
+            "consumers": [{"actors": "ams"}],
+            "ingress_services": [{"name": "Theirs", "external_data_set": "s", "external_data_reference": "r"}],
+            "resolve_labels_as": {"providers": ["workloads"], "consumers": ["workloads"]},
+        });
+        let rules = format!("{set}/sec_rules");
+        pce.call("POST", &rules, &manager, rule.clone()).await.refused(403, "forbidden_error");
+        let services = "/orgs/1/sec_policy/draft/services?name=Theirs";
+        assert_eq!(pce.get(services, &owner).await.expect(200).body, json!([]));
+        pce.call("POST", &rules, &owner, rule.clone()).await.expect(201);
+        // Once it is there, its name is as good as its href.
+        pce.call("POST", &rules, &manager, rule).await.expect(201);
     });
 }

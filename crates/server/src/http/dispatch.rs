@@ -198,6 +198,7 @@ async fn answer(
         let now = app.state.clock.now().as_millisecond();
         app.rates.count(&c.credential, now).map_err(ApiError::TooMany)?;
         admit(app, op, c, org, &params)?;
+        origin.roles = Some(c.roles);
     }
     let world = app.state.world(org.unwrap_or(SYSTEM)).ok_or(ApiError::NotFound)?;
     let query = path::query(parts.uri.query().unwrap_or_default())

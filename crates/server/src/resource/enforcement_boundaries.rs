@@ -2,18 +2,29 @@
 
 use super::refs::list;
 use super::{Hooks, Predicate, rules, services};
-use crate::http::Handler;
+use crate::http::{Cx, Handler, Reply};
 use crate::txn::Txn;
 use crate::world::{Obj, Side, World};
 use bulkhead_api::ApiError;
-use serde_json::{Map, Value};
+use bulkhead_ids::Kind;
+use http::StatusCode;
+use serde_json::{Map, Value, json};
 
 /// What EnforcementBoundary adds to the common mechanism.
 pub const HOOKS: Hooks = Hooks { check: Some(check), filter: Some(filter), ..Hooks::NONE };
 
 /// Handlers of the operations that are not standard.
-pub fn handler(_id: &str) -> Option<Handler> {
-    None
+pub fn handler(id: &str) -> Option<Handler> {
+    match id {
+        "enforcement_boundaries_has_any" => Some(|cx| Box::pin(has_any(cx))),
+        _ => None,
+    }
+}
+
+async fn has_any(cx: &Cx) -> Result<Reply, ApiError> {
+    let (world, side) = (cx.world().await?, cx.side()?);
+    let any = world.objects(side, Kind::EnforcementBoundary).next().is_some();
+    Ok(Reply::json(StatusCode::OK, &json!({"has_any": any})))
 }
 
 fn check(txn: &mut Txn<'_>, doc: &mut Map<String, Value>, _: Option<&Obj>) -> Result<(), ApiError> {

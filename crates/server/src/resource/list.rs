@@ -169,7 +169,8 @@ impl Query {
             None if side == Side::Active && kind.is_policy() => world.count_active(kind),
             None => world.count(kind),
         };
-        let labelled = self.labels.as_ref().filter(|_| parent.is_none());
+        // The index knows nothing of deleted objects.
+        let labelled = self.labels.as_ref().filter(|_| parent.is_none() && !self.deleted);
         let labelled = labelled.map(|lists| {
             let side = if kind.is_policy() { side } else { Side::Draft };
             with_labels(world, side, kind, lists)

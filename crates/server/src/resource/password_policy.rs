@@ -4,7 +4,7 @@
 //! length (8 or 16); the default here is the stricter.
 
 use super::Hooks;
-use crate::http::Handler;
+use crate::http::{Cx, Handler, Reply, standard};
 use crate::txn::Txn;
 use crate::world::Obj;
 use bulkhead_api::ApiError;
@@ -13,9 +13,25 @@ use serde_json::{Map, Value, json};
 /// What PasswordPolicy adds to the common mechanism.
 pub const HOOKS: Hooks = Hooks { check: Some(check), ..Hooks::NONE };
 
-/// Handlers of the operations that are not standard: none.
-pub fn handler(_id: &str) -> Option<Handler> {
-    None
+/// The organisation of those who run the PCE.
+const FIRST_ORG: u32 = 1;
+
+/// Handlers of the operations that are not standard.
+pub fn handler(id: &str) -> Option<Handler> {
+    match id {
+        "password_policy_update" => Some(|cx| Box::pin(update(cx))),
+        _ => None,
+    }
+}
+
+/// The policy binds the users of every organisation, so one organisation's owner decides.
+async fn update(cx: &Cx) -> Result<Reply, ApiError> {
+    if !cx.owned().any(|org| org == FIRST_ORG) {
+        return Err(ApiError::Forbidden(format!(
+            "the password policy is that of the whole PCE: an owner of organisation {FIRST_ORG} changes it"
+        )));
+    }
+    standard::update(cx).await
 }
 
 /// The symbols that count.

@@ -3,7 +3,7 @@
 use super::refs::list;
 use super::{crud, ports};
 use crate::txn::Txn;
-use bulkhead_api::ApiError;
+use bulkhead_api::{Action, ApiError, operations};
 use bulkhead_ids::Kind;
 use bulkhead_store::UpdateType;
 use serde_json::{Map, Value, json};
@@ -62,6 +62,19 @@ fn services(txn: &mut Txn<'_>, doc: &mut Body) -> Result<(), ApiError> {
     Ok(())
 }
 
+/// Refuses to create an object on the side that the caller could not create by itself.
+fn may_create(txn: &Txn<'_>, kind: Kind) -> Result<(), ApiError> {
+    let post = operations().iter().find(|o| o.kind == Some(kind) && o.action == Action::Create);
+    let allowed = |roles| post.is_some_and(|o| o.access.roles.meets(roles));
+    if txn.origin.roles.is_none_or(allowed) {
+        return Ok(());
+    }
+    let name = kind.name();
+    Err(ApiError::Forbidden(format!(
+        "no {name} has this external reference, and your roles make none"
+    )))
+}
+
 /// The service with the external reference of an entry, made where there is none.
 fn external(txn: &mut Txn<'_>, entry: &Value) -> Result<Value, ApiError> {
     let text = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default();
@@ -76,6 +89,7 @@ fn external(txn: &mut Txn<'_>, entry: &Value) -> Result<Value, ApiError> {
             })?
         }
         None => {
+            may_create(txn, Kind::Service)?;
             let body = entry.as_object().cloned().unwrap_or_default();
             crud::create(txn, Kind::Service, None, body)?
         }

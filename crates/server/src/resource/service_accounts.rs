@@ -165,6 +165,28 @@ fn derive(view: &View<'_>, account: &Obj, out: &mut Out<'_>) {
         })
         .collect();
     out.member("permissions", &held.into());
+    let keys = view.world.children(Kind::ServiceAccountKey, account.id);
+    let keys: Vec<Value> = keys.filter_map(|r| shown_key(view, r.draft.as_ref()?)).collect();
+    out.member("api_keys", &keys.into());
+}
+
+/// A key as answers about its account show it.
+fn shown_key(view: &View<'_>, key: &Obj) -> Option<Value> {
+    let mut shown = json!({
+        "href": audit::href_of(view.world, key).to_string(),
+        "key_id": key.doc.str("key_id")?,
+        "auth_username": key.doc.str("auth_username")?,
+        "name": key.doc.str("name"),
+        "description": key.doc.str("description").unwrap_or_default(),
+        "state": key.doc.str("state").unwrap_or("active"),
+        "expires_in_seconds": key.doc.int("expires_in_seconds").unwrap_or(-1),
+        "created_at": key.doc.str("created_at")?,
+    });
+    if let (Some(by), Value::Object(shown)) = (key.doc.get("created_by"), &mut shown) {
+        let draft = bulkhead_ids::PolicyVersion::Draft;
+        shown.insert("created_by".into(), by.to_json(view.world.org, draft));
+    }
+    Some(shown)
 }
 
 fn filter(world: &World, _: Side, name: &str, value: &str) -> Result<Predicate, ApiError> {
