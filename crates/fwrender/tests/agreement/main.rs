@@ -4,6 +4,8 @@
 //! `BULKHEAD_SEED` sets the seed of all tests here; a failure prints the seed that brings it about again.
 
 #[cfg(test)]
+mod cases;
+#[cfg(test)]
 mod chance;
 #[cfg(test)]
 mod intents;
