@@ -176,7 +176,7 @@ impl Display for Statement {
                 write!(f, "log prefix \"{prefix}\" group {group}")
             }
             Self::RejectTcp => f.write_str("meta l4proto tcp reject with tcp reset"),
-            Self::Reject => f.write_str("reject with icmpx admin-prohibited"),
+            Self::Reject => f.write_str("reject with icmpx type admin-prohibited"),
         }
     }
 }

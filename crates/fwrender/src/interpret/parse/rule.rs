@@ -106,7 +106,10 @@ impl Reader {
         self.expect("with")?;
         match self.word()?.as_str() {
             "tcp" => self.expect("reset")?,
-            "icmpx" => self.expect("admin-prohibited")?,
+            "icmpx" => {
+                self.expect("type")?;
+                self.expect("admin-prohibited")?;
+            }
             other => return Err(self.wrong(format!("reject with `{other}`"))),
         }
         Ok(Op::Reject)
