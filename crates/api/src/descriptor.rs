@@ -39,6 +39,9 @@ pub struct Descriptor {
     /// Further operations with handlers of their own.
     #[serde(default)]
     pub custom: Vec<CustomOperation>,
+    /// How a form that a person types into may look for objects.
+    #[serde(default)]
+    pub search: Vec<Search>,
     /// Whether answers show who created and updated the object, and when.
     #[serde(default)]
     pub audit: bool,
@@ -84,6 +87,16 @@ pub struct Descriptor {
 
 fn public_stable() -> String {
     "public_stable".into()
+}
+
+/// A way to look for objects while a person types.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Search {
+    /// The values that a field has among the objects.
+    Facets,
+    /// The objects whose name holds a text.
+    Autocomplete,
 }
 
 /// One of the five standard operations of a kind.
@@ -230,6 +243,13 @@ impl Descriptor {
     /// The kind described.
     pub fn kind(&self) -> Option<Kind> {
         Kind::from_name(&self.kind_name)
+    }
+
+    /// The query parameters of the list that name a field whose values may be asked for: what
+    /// [`Search::Facets`] takes as `facet`.
+    pub fn facets(&self) -> impl Iterator<Item = &str> {
+        let plain = |f: &Filter| matches!(f.matches, Match::Partial | Match::Exact);
+        self.filters.iter().filter(move |(_, f)| plain(f)).map(|(name, _)| name.as_str())
     }
 
     /// Whether answers carry `update_type`, `deleted_at` and `deleted_by`.

@@ -14,7 +14,7 @@ pub mod schema;
 pub mod table;
 
 pub use access::{Access, Role, RoleSet};
-pub use descriptor::{Descriptor, Field, Filter, Match, Unique, descriptor, descriptors};
+pub use descriptor::{Descriptor, Field, Filter, Match, Search, Unique, descriptor, descriptors};
 pub use docs::{openapi_text, reference_docs};
 pub use error::{ApiError, ErrorItem};
 pub use schema::resolved;

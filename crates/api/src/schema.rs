@@ -1,6 +1,6 @@
 //! JSON Schemas of bodies and answers, and the check of a body against its schema.
 
-use crate::descriptor::{Descriptor, Match, defs};
+use crate::descriptor::{Descriptor, Match, Search, defs};
 use crate::error::{ApiError, ErrorItem, INPUT_VALIDATION};
 use crate::limits;
 use crate::table::Operation;
@@ -100,6 +100,30 @@ pub fn answer(d: &Descriptor) -> Value {
         add("caps", json!({"type": "array", "items": {"enum": ["write", "provision"]}}));
     }
     json!({"type": "object", "properties": properties, "required": required})
+}
+
+/// The answer of a search: what matches, and how many there are.
+pub fn search_answer(search: Search) -> Value {
+    let text = json!({"type": "string"});
+    let item = match search {
+        Search::Facets => text,
+        Search::Autocomplete => json!({
+            "type": "object",
+            "additionalProperties": false,
+            "required": ["href"],
+            "properties": {"href": text, "name": {"type": ["string", "null"]},
+                "hostname": {"type": ["string", "null"]}, "key": text, "value": text, "sid": text},
+        }),
+    };
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["matches", "num_matches"],
+        "properties": {
+            "matches": {"type": "array", "items": item},
+            "num_matches": {"type": "integer", "minimum": 0},
+        },
+    })
 }
 
 /// The query parameters of a list: the descriptor's filters and those that all lists have.

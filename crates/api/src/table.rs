@@ -4,7 +4,7 @@
 //! stand in the descriptors' `custom` lists and in `resources/operations/*.json`.
 
 use crate::access::Access;
-use crate::descriptor::{CustomOperation, Descriptor, descriptors};
+use crate::descriptor::{CustomOperation, Descriptor, Search, descriptors};
 use crate::schema;
 use bulkhead_ids::{IdStyle, Kind, Place};
 use http::Method;
@@ -124,6 +124,7 @@ fn build() -> (Vec<Operation>, Vec<String>) {
         for action in [Action::List, Action::Get, Action::Create, Action::Update, Action::Delete] {
             ops.extend(standard(kind, d, action));
         }
+        ops.extend(d.search.iter().filter_map(|s| search(kind, d, *s)));
         ops.extend(d.custom.iter().map(|c| custom(c, Some(kind), &d.exposure)));
     }
     for file in FILES.files() {
@@ -193,6 +194,43 @@ fn standard(kind: Kind, d: &Descriptor, action: Action) -> Option<Operation> {
         doc: spec.doc.clone().unwrap_or_else(|| d.doc.clone()),
         source: d.source.clone(),
         query: if action == Action::List { schema::list_query(d) } else { Vec::new() },
+        bulk: false,
+    })
+}
+
+/// The row of a search of a kind: who may list may search.
+fn search(kind: Kind, d: &Descriptor, search: Search) -> Option<Operation> {
+    let (name, doc) = match search {
+        Search::Facets => {
+            ("facets", "The values that the field `facet` has among the objects, in order.")
+        }
+        Search::Autocomplete => {
+            ("autocomplete", "The objects whose name holds the text `query`, best first.")
+        }
+    };
+    let mut query = schema::list_query(d);
+    query.push(("query".into(), serde_json::json!({"type": "string"})));
+    if search == Search::Facets {
+        let all: Vec<&str> = d.facets().collect();
+        query.push(("facet".into(), serde_json::json!({"type": "string", "enum": all})));
+    }
+    let id = format!("{}_{name}", kind.collection());
+    Some(Operation {
+        event: event_name(&id, Some(kind)),
+        id,
+        method: Method::GET,
+        path: format!("{}/{name}", collection_path(kind)?),
+        access: d.operations.get(verb(Action::List))?.roles,
+        kind: Some(kind),
+        action: Action::Custom,
+        request: None,
+        answer: Some(schema::search_answer(search)),
+        status: 200,
+        exposure: "private".into(),
+        since: d.since.clone(),
+        doc: doc.into(),
+        source: "REST API 25.2.10 index; the form of the answer is our own choice".into(),
+        query,
         bulk: false,
     })
 }

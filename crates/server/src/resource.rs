@@ -30,6 +30,7 @@ pub mod ports;
 pub mod refs;
 pub mod rule_sets;
 pub mod rules;
+pub mod search;
 pub mod sec_rules;
 pub mod security_principals;
 pub mod service_accounts;

@@ -43,6 +43,7 @@ const OWN: &[fn(&str) -> Option<Handler>] = &[
     optional_features::handler,
     system::handler,
     events::handler,
+    search::handler,
 ];
 
 /// The handler of an operation: one of its own, or that of its standard action.
