@@ -17,7 +17,7 @@ use crate::report::Report;
 const FOLDER: &str = "docs/reference";
 
 /// Pages in that folder that people write.
-const HAND_WRITTEN: &[&str] = &["README.md", "quirks.md"];
+const HAND_WRITTEN: &[&str] = &["README.md", "quirks.md", "sdk-mapping.md"];
 
 /// Pages by their path under the folder.
 type Pages = BTreeMap<String, String>;
