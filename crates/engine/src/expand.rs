@@ -120,7 +120,8 @@ impl<'a> Expander<'a> {
     }
 
     fn allow(&self, key: (Id, Id), rule: &AllowRule) -> Vec<Draft> {
-        let split = !rule.unscoped_consumers;
+        // What is left out differs from scope to scope, so they cannot be told as one.
+        let split = !rule.unscoped_consumers || rule.all_ips_except_providers;
         let Some(scopes) = self.r_disabled(rule.enabled, Some(key.0), split) else {
             return Vec::new();
         };
@@ -153,7 +154,8 @@ impl<'a> Expander<'a> {
     }
 
     fn deny(&self, rule_set: Option<Id>, rule: &DenyRule) -> Vec<Draft> {
-        let split = !rule.unscoped_consumers;
+        // What is left out differs from scope to scope, so they cannot be told as one.
+        let split = !rule.unscoped_consumers || rule.all_ips_except_providers;
         let Some(scopes) = self.r_disabled(rule.enabled, rule_set, split) else {
             return Vec::new();
         };
