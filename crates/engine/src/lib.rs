@@ -35,6 +35,7 @@ mod hosts;
 mod index;
 mod names;
 mod plan;
+pub mod reach;
 pub mod search;
 mod selector;
 mod service;

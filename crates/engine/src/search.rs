@@ -15,6 +15,7 @@ mod postings;
 mod resolve;
 
 pub use index::RuleIndex;
+pub(crate) use resolve::labels_of;
 
 use std::sync::Arc;
 

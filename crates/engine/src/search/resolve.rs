@@ -32,7 +32,7 @@ fn groups_with(snapshot: &Snapshot, label: Id) -> Vec<Id> {
 }
 
 /// Every label of a group, through sub-groups too.
-fn labels_of(snapshot: &Snapshot, group: Id) -> BTreeSet<Id> {
+pub(crate) fn labels_of(snapshot: &Snapshot, group: Id) -> BTreeSet<Id> {
     let (mut labels, mut seen, mut todo) = (BTreeSet::new(), BTreeSet::new(), vec![group]);
     while let Some(id) = todo.pop() {
         if let (true, Some(group)) = (seen.insert(id), snapshot.label_groups.get(&id)) {
