@@ -67,6 +67,8 @@ kinds! {
     AccessRestriction "access_restriction" "access_restrictions" Int Place::Org;
     /// An API key of a user.
     ApiKey "api_key" "api_keys" Text Place::Under(Kind::User);
+    /// A statement about reachability that the policy must keep.
+    Assertion "assertion" "x/assertions" Int Place::Org;
     /// A console user or group that holds rights in an organisation.
     AuthSecurityPrincipal "auth_security_principal" "auth_security_principals" Uuid Place::Org;
     /// A single-use token between authenticate and login.

@@ -17,6 +17,7 @@ use crate::http::{Cx, Handler, Reply};
 use crate::render::View;
 use crate::txn::Txn;
 use crate::world::{Obj, World};
+use crate::x::assertions::{self, Verdict};
 use crate::x::blocking;
 use affected::{Affected, affected, affected_anew, outcome};
 use bulkhead_api::{ApiError, limits};
@@ -118,13 +119,28 @@ fn list_changes(txn: &mut Txn<'_>, set: &BTreeSet<Node>, deed: Deed) {
     }
 }
 
-/// Counts what a set concerns, on a thread of its own: that takes longer than a change may.
-async fn count(cx: &Cx, world: &Arc<World>, set: &BTreeSet<Node>) -> Result<Affected, ApiError> {
+/// What committing a set comes to.
+struct Prospect {
+    affected: Affected,
+    /// Enabled assertions that would not hold.
+    broken: Vec<Verdict>,
+}
+
+/// Works out what committing a set comes to, on a thread of its own: that takes longer than a change may.
+async fn prospect(
+    cx: &Cx,
+    world: &Arc<World>,
+    set: &BTreeSet<Node>,
+    judged: bool,
+) -> Result<Prospect, ApiError> {
     let (app, world, set) = (cx.app.clone(), world.clone(), set.clone());
     blocking(move || {
         app.compute.ask(&world, |sides| {
             let world = sides.world().clone();
-            outcome(&world, sides, &set, |before, after| affected(&world, &set, (before, after)))
+            outcome(&world, sides, &set, |before, after| Prospect {
+                affected: affected(&world, &set, (before, after)),
+                broken: if judged { assertions::broken(&world, after) } else { Vec::new() },
+            })
         })
     })
     .await
@@ -140,7 +156,8 @@ async fn create(cx: &Cx) -> Result<Reply, ApiError> {
         let set = subset::named(&now, &cx.body)?;
         subset::allowed(&set, cx.roles())?;
         let before = draft_changes_of(&now);
-        let counted = count(cx, &now, &set).await?;
+        let prospect = prospect(cx, &now, &set, true).await?;
+        assertions::refuse(&now, &prospect.broken)?;
         let mut moved = false;
         let made = cx
             .write("sec_policy.create", |txn| {
@@ -150,7 +167,8 @@ async fn create(cx: &Cx) -> Result<Reply, ApiError> {
                     return Err(ApiError::Unavailable(MOVED.into()));
                 }
                 subset::closed(&txn.world, Deed::Commit, &set)?;
-                Ok(provision(txn, &set, message, counted.workloads()))
+                assertions::report(txn, &prospect.broken);
+                Ok(provision(txn, &set, message, prospect.affected.workloads()))
             })
             .await;
         match made {
@@ -254,7 +272,7 @@ async fn impact(cx: &Cx) -> Result<Reply, ApiError> {
         Some(_) => subset::named(&cx.world, &cx.body)?,
         None => all_pending(&cx.world),
     };
-    let found = count(cx, &cx.world, &set).await?;
+    let found = prospect(cx, &cx.world, &set, false).await?.affected;
     let body = json!({
         "num_sets": found.sets,
         "num_virtual_servers": found.servers,

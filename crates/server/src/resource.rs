@@ -5,6 +5,7 @@
 
 pub mod access_restrictions;
 pub mod api_keys;
+pub mod assertions;
 pub mod bulk;
 pub mod container_clusters;
 pub mod container_workload_profiles;

@@ -1,5 +1,6 @@
 //! Our own additions to the API, under `/orgs/:org/x/`: what the policy does, why, and what would change.
 
+pub mod assertions;
 pub mod effect;
 pub mod explain;
 pub mod intent;
@@ -17,6 +18,7 @@ pub fn handler(id: &str) -> Option<Handler> {
         "x_explain" => |cx| Box::pin(explain::explain(cx)),
         "x_effect" => |cx| Box::pin(effect::effect(cx)),
         "x_workload_policy" => |cx| Box::pin(intent::policy(cx)),
+        "assertions_check" => |cx| Box::pin(assertions::check(cx)),
         _ => return None,
     })
 }

@@ -18,7 +18,7 @@ use bulkhead_netset::{IpRange, IpSetBuilder};
 use std::sync::Arc;
 
 pub use actors::actors;
-pub use rules::principal;
+pub use rules::{principal, service_refs};
 pub use services::ports;
 
 /// Kinds that the engine computes with, referents before those that refer to them.

@@ -78,6 +78,7 @@ pub const fn hooks(kind: Kind) -> Hooks {
         Kind::IpList => super::ip_lists::HOOKS,
         Kind::Service => super::services::HOOKS,
         Kind::RuleSet => super::rule_sets::HOOKS,
+        Kind::Assertion => super::assertions::HOOKS,
         Kind::SecRule => super::sec_rules::HOOKS,
         Kind::DenyRule => super::deny_rules::HOOKS,
         Kind::IpTablesRule => super::ip_tables_rules::HOOKS,

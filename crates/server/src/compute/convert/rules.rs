@@ -28,7 +28,8 @@ fn network_type(doc: &Val) -> NetworkType {
     }
 }
 
-fn service_refs(doc: &Val) -> Vec<ServiceRef> {
+/// The services of a rule, as in a body or a document.
+pub fn service_refs(doc: &Val) -> Vec<ServiceRef> {
     let one = |entry: &Val| match entry.target() {
         Some((_, id)) => ServiceRef::Service(id),
         None => ServiceRef::Inline(services::ports(entry)),
