@@ -59,6 +59,58 @@ def test_nano_segmentation_flow(pce):
     assert scopes == [LabelSet(labels=[by["A-ShoppingCart"], preprod, us])]
 
 
+def test_every_flow_of_the_segmented_application_is_explained(pce):
+    by = make_labels(pce, TABLE)
+    envs = {"prod": by["E-Prod"], "staging": by["E-Staging"]}
+    hosts, address = {}, {}
+    for number, (env, env_label) in enumerate(envs.items()):
+        for role in TABLE["role"]:
+            ip = f"198.18.{number}.{TABLE['role'].index(role) + 1}"
+            labels = [by[role], by["A-ShoppingCart"], env_label, by["L-US-East-1"]]
+            made = pce.workloads.create(Workload(name=unique(f"{role}-{env}"), hostname=f"{role}.{env}".lower(), public_ip=ip, labels=labels))
+            hosts[env, role], address[env, role] = made, ip
+    scopes = [LabelSet(labels=[by["A-ShoppingCart"], label]) for label in envs.values()]
+    rule_set = pce.rule_sets.create(RuleSet(name=unique("RS-Explained"), scopes=scopes))
+    services = [
+        make_service(pce, "S-Web", (80, "tcp"), (443, "tcp")), make_service(pce, "S-Cart", (8443, "tcp")),
+        make_service(pce, "S-Redis", (6379, "tcp"), (16379, "tcp")), make_service(pce, "S-PostgreSQL", (5432, "tcp")),
+    ]
+    made = [pce.rules.create(rule, parent=rule_set) for rule in build_rules(pce, by, *services)]
+    pce.provision_policy_changes("Explained", [rule_set.href, *(s.href for s in services)])
+    internet = {"ip": "203.0.113.99"}
+
+    def end(env, role):
+        return {"workload": {"href": hosts[env, role].href}}
+
+    asked = [
+        # source, destination, port, whether the destination would let it in, which rule says so
+        (internet, end("prod", "R-LB"), 443, True, 0),
+        (end("prod", "R-LB"), end("prod", "R-HAProxy"), 80, True, 1),
+        (end("prod", "R-HAProxy"), end("prod", "R-Web"), 8443, True, 2),
+        (end("prod", "R-Web"), end("prod", "R-Redis"), 6379, True, 3),
+        (end("prod", "R-Web"), end("prod", "R-PgSQL"), 5432, True, 4),
+        (end("staging", "R-Web"), end("staging", "R-PgSQL"), 5432, True, 4),
+        (internet, end("prod", "R-PgSQL"), 5432, False, None),
+        (end("prod", "R-LB"), end("prod", "R-PgSQL"), 5432, False, None),
+        (end("staging", "R-Web"), end("prod", "R-PgSQL"), 5432, False, None),
+        (end("prod", "R-Web"), end("prod", "R-PgSQL"), 22, False, None),
+    ]
+    flows = [{"src": src, "dst": dst, "proto": 6, "port": port} for src, dst, port, _, _ in asked]
+    for version in ("draft", "active"):
+        answer = pce.post("/x/explain", json={"pversion": version, "flows": flows}, include_org=True).json()
+        assert len(answer["results"]) == len(asked)
+        for (_, _, port, allowed, rule), result in zip(asked, answer["results"]):
+            destination = result["destination"]
+            assert destination["by_mode"]["full"] == ("allowed" if allowed else "blocked"), (port, result)
+            assert destination["verdict"] is None, "nobody enforces on an unmanaged host"
+            wanted = [] if rule is None else [{"href": made[rule].href.replace("/draft/", f"/{version}/"), "effect": "allow"}]
+            assert destination["rules"] == wanted
+    by_address = [{"src": {"ip": address["prod", "R-Web"]}, "dst": {"ip": address["prod", "R-PgSQL"]}, "proto": 6, "port": 5432}]
+    answer = pce.post("/x/explain", json={"flows": by_address}, include_org=True).json()
+    assert answer["results"][0]["destination"]["workload"] == {"href": hosts["prod", "R-PgSQL"].href}
+    assert answer["results"][0]["destination"]["by_mode"]["full"] == "allowed"
+
+
 def test_new_environment_joins_by_its_label_group(pce):
     by = make_labels(pce, {"env": ["E-Dev", "E-Test"]})
     group = pce.label_groups.create(LabelGroup(name=unique("LG-E-PreProd"), key="env", labels=[by["E-Dev"]]))

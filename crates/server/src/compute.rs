@@ -14,6 +14,7 @@ use bulkhead_engine::search::RuleIndex;
 use bulkhead_model::{Change, EssentialRule, Snapshot};
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// Both engines of an organisation, and the world they stand at.
@@ -114,6 +115,12 @@ impl Compute {
         orgs.entry(org).or_insert_with(|| Arc::new(RwLock::new(Sides::new(org)))).clone()
     }
 
+    /// Whether the engines of an organisation have not come to a world yet; false while they compute.
+    pub fn is_behind(&self, world: &World) -> bool {
+        let cell = self.cell(world.org);
+        cell.try_read().is_some_and(|sides| sides.world.revision < world.revision)
+    }
+
     /// Brings the engines of an organisation up to a world, unless they are there or further.
     ///
     /// Blocks while it computes.
@@ -122,7 +129,10 @@ impl Compute {
         let behind = |sides: &Sides| sides.world.revision < world.revision;
         if behind(&cell.read()) {
             let mut sides = cell.write();
-            if behind(&sides) {
+            if behind(&sides) && catch_unwind(AssertUnwindSafe(|| sides.follow(world))).is_err() {
+                // What broke off half-way is not trusted: everything is computed anew.
+                tracing::error!(org.id = world.org, "the policy engine starts from nothing");
+                *sides = Sides::new(world.org);
                 sides.follow(world);
             }
         }

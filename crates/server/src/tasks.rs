@@ -8,6 +8,7 @@ use crate::app::App;
 use crate::clock::wire_time;
 use crate::http::jobs;
 use crate::resource::events;
+use crate::world::SYSTEM;
 use bulkhead_api::{ApiError, limits};
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
@@ -56,7 +57,32 @@ pub fn start(app: &Arc<App>, stop: &watch::Receiver<bool>) -> JoinSet<()> {
     for spec in &TASKS {
         set.spawn(repeat(spec, app.clone(), stop.clone()));
     }
+    set.spawn(follow(app.clone(), stop.clone()));
     set
+}
+
+/// How often the policy engines look for changes: what is enforced follows within a fraction of a second,
+/// and many changes at once are one step.
+const FOLLOW_EVERY: Duration = Duration::from_millis(100);
+
+/// Keeps the policy engines of all organisations current.
+async fn follow(app: Arc<App>, mut stop: watch::Receiver<bool>) {
+    let mut timer = tokio::time::interval(FOLLOW_EVERY);
+    timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = timer.tick() => {}
+            _ = stop.changed() => return,
+        }
+        let worlds = app.state.worlds();
+        for world in worlds.values().filter(|w| w.org != SYSTEM && app.compute.is_behind(w)) {
+            let (worker, world) = (app.clone(), world.clone());
+            let done = tokio::task::spawn_blocking(move || worker.compute.catch_up(&world)).await;
+            if let Err(e) = done {
+                tracing::error!(error = %e, "the policy engine broke off");
+            }
+        }
+    }
 }
 
 async fn repeat(spec: &'static Spec, app: Arc<App>, mut stop: watch::Receiver<bool>) {
