@@ -34,6 +34,16 @@ limits! {
     EXPLAIN_FLOWS_MAX: usize = 10_000, "our choice";
     /// Ranges shown for the peers of one entry.
     INTENT_RANGES_MAX: usize = 100, "our choice";
+    /// Matches of a facets or autocomplete answer when `max_results` is absent.
+    SEARCH_MATCHES_DEFAULT: usize = 25, "own decision";
+    /// Events that a syslog sender takes at once.
+    SYSLOG_EVENTS_AT_ONCE: usize = 200, "own decision";
+    /// Bytes of a syslog message in a datagram; longer ones go without the changes.
+    SYSLOG_DATAGRAM_BYTES_MAX: usize = 65_000, "largest UDP payload is 65,507";
+    /// Seconds until a syslog receiver must take a connection or a write.
+    SYSLOG_WRITE_S: u64 = 10, "own decision";
+    /// Longest pause in seconds before a syslog receiver is tried again.
+    SYSLOG_PAUSE_S_MAX: u64 = 60, "own decision";
     /// Rows of an events answer when `max_results` is absent.
     EVENT_ROWS_DEFAULT: usize = 100, "REST API guide 25.2, events";
     /// Largest `max_results` of an events request.

@@ -4,15 +4,13 @@ use super::list::{Query, any};
 use crate::doc::Val;
 use crate::http::{Cx, Handler, Reply, standard};
 use crate::world::{Obj, Row, Side};
-use bulkhead_api::{ApiError, descriptor};
+use bulkhead_api::{ApiError, descriptor, limits};
 use bulkhead_ids::Kind;
 use http::StatusCode;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// Matches that are shown unless `max_results` says otherwise.
-const MATCHES_DEFAULT: usize = 25;
 /// Fields by which people know an object.
 const NAMES: &[&str] = &["name", "hostname", "value", "sid"];
 /// Members of an object that its match shows.
@@ -39,7 +37,8 @@ struct Asked {
 
 async fn asked(cx: &Cx) -> Result<Asked, ApiError> {
     let kind = cx.op.kind.ok_or_else(|| ApiError::Internal(format!("{} has no kind", cx.op.id)))?;
-    let (mut text, mut facet, mut most, mut rest) = (None, None, MATCHES_DEFAULT, Vec::new());
+    let (mut text, mut facet, mut most, mut rest) =
+        (None, None, limits::SEARCH_MATCHES_DEFAULT, Vec::new());
     for (name, value) in &cx.query {
         match name.as_str() {
             "query" => text = Some(value.to_lowercase()),

@@ -1,6 +1,7 @@
 //! The connection to a receiver: TCP, TLS over TCP, UDP, or the socket of this host's syslog.
 
 use crate::doc::Val;
+use bulkhead_api::limits;
 use futures_util::FutureExt;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
@@ -16,9 +17,7 @@ use tokio::net::{TcpStream, UdpSocket, UnixDatagram};
 use tokio_rustls::TlsConnector;
 
 /// How long a connection may take to open, and a write to be taken.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// Bytes of the largest datagram.
-pub(super) const DATAGRAM_MAX: usize = 65_000;
+const PATIENCE: Duration = Duration::from_secs(limits::SYSLOG_WRITE_S);
 const TCP: i64 = 6;
 
 pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send + Sync {}

@@ -2,11 +2,12 @@
 
 use super::cursors::Cursors;
 use super::format::{Format, Framing, node_state};
-use super::receiver::{DATAGRAM_MAX, Receiver};
+use super::receiver::Receiver;
 use super::{LOCAL_SOCKET, LOOK, Place, select};
 use crate::app::App;
 use crate::audit;
 use crate::world::Obj;
+use bulkhead_api::limits;
 use bulkhead_ids::{Id, Kind};
 use bulkhead_store::{NextEvent, Op};
 use serde_json::{Value, json};
@@ -15,12 +16,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Events that are read at once.
-const BATCH: usize = 200;
 /// The first pause after a failure; each further one is twice as long.
 const PAUSE: Duration = Duration::from_millis(500);
 /// The longest pause.
-const PAUSE_MAX: Duration = Duration::from_secs(60);
+const PAUSE_MAX: Duration = Duration::from_secs(limits::SYSLOG_PAUSE_S_MAX);
 /// How often the state of the node is sent.
 const NODE_STATE: Duration = Duration::from_secs(60);
 
@@ -93,14 +92,18 @@ impl Sender {
         let read = tokio::task::spawn_blocking(move || {
             // Where all events were removed their places start anew: all there are are new.
             let at = if store.last_event()? < at { 0 } else { at };
-            store.events_after(at, BATCH)
+            store.events_after(at, limits::SYSLOG_EVENTS_AT_ONCE)
         });
         read.await.map_err(io::Error::other)?.map_err(io::Error::other)
     }
 
     fn messages(&mut self, events: &[(Value, Vec<u8>)]) -> Vec<String> {
         let format = self.format();
-        let bound = self.receiver.as_ref().is_some_and(Receiver::bounded).then_some(DATAGRAM_MAX);
+        let bound = self
+            .receiver
+            .as_ref()
+            .is_some_and(Receiver::bounded)
+            .then_some(limits::SYSLOG_DATAGRAM_BYTES_MAX);
         events.iter().map(|(event, raw)| self.framing.event(format, event, raw, bound)).collect()
     }
 
