@@ -120,7 +120,13 @@ impl Engine {
             && restrictions_met(wanted, flow.process.as_deref(), flow.windows_service.as_deref())
     }
 
-    fn peer_matches(&self, statement: &Stmt, view: &View, nets: NetsIx, flow: &Flow) -> bool {
+    pub(crate) fn peer_matches(
+        &self,
+        statement: &Stmt,
+        view: &View,
+        nets: NetsIx,
+        flow: &Flow,
+    ) -> bool {
         match &statement.target {
             StmtTarget::Any => view.ip.is_some() || statement.effect == Effect::Essential,
             StmtTarget::Names(names) => {
@@ -184,7 +190,7 @@ impl Engine {
     }
 
     /// R-DRAFT: the mode is that of the destination when it is managed, else of the source when that is.
-    fn deciding_mode(&self, src: End, dst: End) -> Mode {
+    pub(crate) fn deciding_mode(&self, src: End, dst: End) -> Mode {
         let ends = [dst, src].into_iter().filter_map(|end| self.row(end.host));
         let mut managed = ends.filter(|host| host.workload.managed);
         managed.next().map_or(Mode::VisibilityOnly, |host| host.workload.mode)

@@ -31,8 +31,10 @@ pub mod effect;
 mod ends;
 mod engine;
 mod expand;
+mod explain;
 mod hosts;
 mod index;
+mod many;
 mod names;
 mod plan;
 pub mod reach;
@@ -47,3 +49,4 @@ mod table;
 
 pub use apply::{Effects, SetDelta};
 pub use engine::Engine;
+pub use explain::NEAR_MISSES_MAX;
