@@ -12,7 +12,7 @@ use crate::ends::{End, View};
 use crate::engine::Engine;
 use crate::expand::fixed;
 use crate::hosts::{Class, Host};
-use crate::index::{HostIndex, Item};
+use crate::index::{HostIndex, Item, NO_SELECTOR};
 use crate::names::NetsIx;
 use crate::service::{Span, r_fqdn, restrictions_met, span};
 use crate::store::{PeerIx, PeerKind, SelIx, Stmt, StmtTarget};
@@ -98,9 +98,14 @@ impl Engine {
         let wanted = span(&flow.service);
         let mut covered: SmallVec<[(Effect, RuleRef, Item); 4]> = SmallVec::new();
         for item in self.index(class).ports(direction).meeting(wanted) {
+            // The peer's own list of selectors is short and at hand: asked before the statement is read.
+            let by_selector = item.selector != NO_SELECTOR;
+            if by_selector && !self.class_has(item.selector, &view) {
+                continue;
+            }
             let Some(statement) = self.store.statements.get(item.statement) else { continue };
-            if self.usable(statement, item, class, flow)
-                && self.peer_matches(statement, &view, class.key.nets, flow)
+            if (item.plain || self.usable(statement, item, class, flow))
+                && (by_selector || self.peer_matches(statement, &view, class.key.nets, flow))
             {
                 covered.push((statement.effect, statement.rule, *item));
             }
@@ -138,6 +143,12 @@ impl Engine {
                 row.is_some_and(|row| self.row_matches(*ix, &row.kind, view, nets))
             }
         }
+    }
+
+    /// Whether a selector picks the peer, asked of the peer's classes.
+    fn class_has(&self, ix: SelIx, view: &View) -> bool {
+        let mut classes = view.classes.iter().filter_map(|c| self.hosts.classes.get(*c));
+        classes.any(|class| class.selectors.binary_search(&ix).is_ok())
     }
 
     fn selector_has(&self, ix: SelIx, view: &View) -> bool {
@@ -200,8 +211,15 @@ impl Engine {
 /// R-SERVICE: an allow matches when its usable entries together cover the whole service of the flow, a deny
 /// when they cover any of it.
 fn r_service(wanted: Span, mut covered: SmallVec<[(Effect, RuleRef, Item); 4]>) -> Hits {
-    covered.sort_unstable_by_key(|(effect, rule, item)| (*effect, *rule, item.span));
     let mut hits = Hits::default();
+    if let [(effect, rule, item)] = covered.as_slice() {
+        let denies = matches!(effect, Effect::Deny | Effect::OverrideDeny);
+        if denies || (item.span.0 <= wanted.0 && wanted.1 <= item.span.1) {
+            hits.rules.push((*effect, *rule));
+        }
+        return hits;
+    }
+    covered.sort_unstable_by_key(|(effect, rule, item)| (*effect, *rule, item.span));
     for group in covered.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
         let Some((effect, rule, _)) = group.first() else { continue };
         let denies = matches!(effect, Effect::Deny | Effect::OverrideDeny);

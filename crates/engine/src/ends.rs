@@ -29,6 +29,17 @@ impl Engine {
     pub(crate) fn ends(&self, flow: &Flow) -> (End, End) {
         let src_given = self.given(&flow.src);
         let dst_given = self.given(&flow.dst);
+        // The common case: two workloads with one address each in the same networks.
+        if let (Some(src), Some(dst)) = (self.row(src_given), self.row(dst_given))
+            && let (Some(src_ip), Some(dst_ip)) = (src.sole, dst.sole)
+            && src.nets == dst.nets
+            && src_ip.is_ipv4() == dst_ip.is_ipv4()
+            && flow.src.ip.is_none()
+            && flow.dst.ip.is_none()
+        {
+            let end = |host, ip| End { host, ip: Some(ip) };
+            return (end(src_given, src_ip), end(dst_given, dst_ip));
+        }
         let src = End { host: self.end_host(&flow.src, dst_given), ip: flow.src.ip };
         let dst = End { host: self.end_host(&flow.dst, src_given), ip: flow.dst.ip };
         self.r_flow_address(src, dst)
@@ -102,6 +113,14 @@ impl Engine {
             let own = self.row(end.host).map(|h| h.class);
             return View { ip: None, classes: own.into_iter().collect() };
         };
+        if let Some(host) = self.row(end.host)
+            && host.sole == Some(ip)
+        {
+            let via = host.addresses.first().map(|a| Via::Net(a.net));
+            let seen = via.is_some_and(|via| contributes(&self.names, host_nets, host.nets, via));
+            let classes = seen.then_some(host.class).into_iter().collect();
+            return View { ip: Some(ip), classes };
+        }
         let owners = self.hosts.owners.get(&ip).into_iter().flatten();
         let seen = owners.filter_map(|(ix, via)| {
             let host = self.hosts.rows.get(*ix)?;

@@ -80,6 +80,8 @@ pub(crate) struct Host {
     /// Addresses of the interfaces that are not ignored, in their order.
     pub(crate) addresses: SmallVec<[Address; 1]>,
     pub(crate) workload: Arc<Workload>,
+    /// Its one interface address, when it has no other and no public one, and nobody else has it.
+    pub(crate) sole: Option<IpAddr>,
 }
 
 /// Who has an address.
@@ -110,7 +112,7 @@ impl Host {
             .map(|i| Address { ip: i.address, net: names.net(i.network), prefix: i.prefix })
             .collect();
         let nets = names.nets(r_network(&addresses));
-        Self { id, class: u32::MAX, nets, addresses, workload: Arc::clone(workload) }
+        Self { id, class: u32::MAX, nets, addresses, workload: Arc::clone(workload), sole: None }
     }
 
     /// The addresses that it may contribute, each once, with the way.
@@ -164,8 +166,22 @@ impl Hosts {
             if !owners.contains(&(ix, via)) {
                 owners.push((ix, via));
             }
+            self.count_owners(ip);
         }
         ix
+    }
+
+    /// Brings up to date who is the only owner of an address.
+    fn count_owners(&mut self, ip: IpAddr) {
+        let Some(owners) = self.owners.get(&ip) else { return };
+        for (ix, _) in owners {
+            if let Some(host) = self.rows.get_mut(*ix) {
+                let one = owners.len() == 1
+                    && host.addresses.len() == 1
+                    && host.workload.public_ip.is_none();
+                host.sole = one.then_some(ip);
+            }
+        }
     }
 
     /// Takes a workload out of its class and out of the addresses, and drops its row.
@@ -179,6 +195,7 @@ impl Hosts {
                     self.owners.remove(&ip);
                 }
             }
+            self.count_owners(ip);
         }
         self.leave(ix, host.class);
         Some(host)

@@ -1,10 +1,10 @@
 //! Statements of one class by port: what a decision looks up.
 
-use bulkhead_model::{Direction, NetworkType, Os};
+use bulkhead_model::{Direction, NetworkType, Os, ServiceMatch};
 
 use crate::hosts::Class;
 use crate::service::Span;
-use crate::store::{StmtIx, Store};
+use crate::store::{PeerKind, SelIx, StmtIx, StmtTarget, Store};
 
 /// One range of ports of one statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,7 +12,14 @@ pub(crate) struct Item {
     pub(crate) span: Span,
     pub(crate) statement: StmtIx,
     pub(crate) alternative: u32,
+    /// The selector that the peer must be in, for peers that are workloads by address; else [`NO_SELECTOR`].
+    pub(crate) selector: SelIx,
+    /// True when nothing but ports and peers counts.
+    pub(crate) plain: bool,
 }
+
+/// In place of a selector where peers are something else.
+pub(crate) const NO_SELECTOR: SelIx = SelIx::MAX;
 
 /// One direction of a class.
 #[derive(Debug, Clone, Default)]
@@ -55,8 +62,24 @@ impl HostIndex {
                 Direction::Inbound => &mut index.inbound,
                 Direction::Outbound => &mut index.outbound,
             };
-            for port in &statement.services(windows).ports {
-                let item = Item { span: port.span, statement: *ix, alternative: port.alternative };
+            let selector = match &statement.target {
+                StmtTarget::Peer(peer) => match store.peers.get(*peer).map(|row| &row.kind) {
+                    Some(PeerKind::Workloads(selector, false)) => *selector,
+                    _ => NO_SELECTOR,
+                },
+                StmtTarget::Any | StmtTarget::Names(_) => NO_SELECTOR,
+            };
+            let services = statement.services(windows);
+            for port in &services.ports {
+                let limits = services.matches.get(port.alternative as usize);
+                let free = |m: &ServiceMatch| m.process.is_none() && m.windows_service.is_none();
+                let item = Item {
+                    span: port.span,
+                    statement: *ix,
+                    alternative: port.alternative,
+                    selector,
+                    plain: statement.flags.principals.is_empty() && limits.is_some_and(free),
+                };
                 let single = port.span.0 == port.span.1;
                 if single { ports.points.push(item) } else { ports.ranges.push(item) }
             }

@@ -1,7 +1,9 @@
 //! The rule table of a class.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
+use bulkhead_ids::Id;
 use bulkhead_model::{
     CustomRule, Direction, Entry, EntryFlags, NetworkType, Os, Peers, RuleKey, RuleRef, RuleTable,
 };
@@ -94,21 +96,22 @@ const fn r_brn(network_type: NetworkType, endpoint: bool) -> bool {
     endpoint || !matches!(network_type, NetworkType::NonBrn)
 }
 
-/// Everything of an entry but its rules and logging.
-fn same_but_rules(a: &Entry, b: &Entry) -> bool {
-    let logged = |e: &Entry| EntryFlags { no_log: false, ..e.flags.clone() };
-    a.effect == b.effect && a.peers == b.peers && a.services == b.services && logged(a) == logged(b)
+/// Compares everything of two entries but their rules and logging.
+fn compare_but_rules(a: &Entry, b: &Entry) -> Ordering {
+    fn rest(flags: &EntryFlags) -> (bool, bool, bool, bool, NetworkType, &[Id]) {
+        let EntryFlags { stateless, sec_connect, machine_auth, internal_bridge, .. } = *flags;
+        let principals = &*flags.principals;
+        (stateless, sec_connect, machine_auth, internal_bridge, flags.network_type, principals)
+    }
+    let ends = a.effect.cmp(&b.effect).then_with(|| a.peers.cmp(&b.peers));
+    ends.then_with(|| a.services.cmp(&b.services)).then_with(|| rest(&a.flags).cmp(&rest(&b.flags)))
 }
 
 /// Sorted entries, those that say the same made one of all their rules.
 fn merged(mut entries: Vec<Arc<Entry>>) -> Vec<Arc<Entry>> {
-    entries.sort_unstable_by(|a, b| {
-        let key = |e: &Entry| EntryFlags { no_log: false, ..e.flags.clone() };
-        let ends = |e: &Arc<Entry>| (e.effect, e.peers.clone(), Arc::clone(&e.services));
-        ends(a).cmp(&ends(b)).then_with(|| key(a).cmp(&key(b))).then_with(|| a.rules.cmp(&b.rules))
-    });
+    entries.sort_unstable_by(|a, b| compare_but_rules(a, b).then_with(|| a.rules.cmp(&b.rules)));
     let mut out: Vec<Arc<Entry>> = Vec::with_capacity(entries.len());
-    for group in entries.chunk_by(|a, b| same_but_rules(a, b)) {
+    for group in entries.chunk_by(|a, b| compare_but_rules(a, b).is_eq()) {
         match group {
             [single] => out.push(Arc::clone(single)),
             [first, ..] => out.push(Arc::new(united(first, group))),

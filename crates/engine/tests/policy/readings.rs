@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bulkhead_ids::Id;
 use bulkhead_model::{
-    DraftDecision, Interface, Mode, Os, Resolve, Service, ServiceBinding, ServiceEntry, ServiceRef,
-    Verdict, VirtualServer, VirtualService,
+    DraftDecision, Interface, Mode, NearMiss, NearMissReason, Os, Resolve, Service, ServiceBinding,
+    ServiceEntry, ServiceRef, Verdict, VirtualServer, VirtualService,
 };
 use bulkhead_netset::{ProtoPorts, ServiceSet};
 
@@ -336,4 +336,35 @@ fn r_flow_address_takes_a_family_that_both_have() {
     let rule = world.allow("role:DB", "role:Web");
     assert_eq!(world.rules("web1", "db1"), (vec![rule], vec![rule]));
     assert_eq!(world.rules("fd00::1", "db1").1, vec![rule]);
+}
+
+#[test]
+fn r_near_miss_names_the_one_condition_that_is_missing() {
+    let mut world = hrm();
+    let port = world.allow_with("role:DB", "role:Web", |rule| {
+        rule.services = vec![ServiceRef::Inline(ProtoPorts::tcp(22).into())];
+    });
+    let consumer = world.allow("role:DB", "role:App");
+    let provider = world.allow("role:Cache", "role:Web");
+    world.allow("role:Cache", "role:App");
+    let flow = world.flow("web1", "db1");
+    let decision = world.engine().explain(&flow);
+    let miss = |rule, reason| NearMiss { rule, reason };
+    let expected = vec![
+        miss(port, NearMissReason::Service),
+        miss(consumer, NearMissReason::Consumer),
+        miss(provider, NearMissReason::Provider),
+    ];
+    assert_eq!(decision.near_misses, expected);
+}
+
+#[test]
+fn many_decisions_are_those_of_single_flows() {
+    let mut world = hrm();
+    world.allow("role:DB", "role:Web");
+    let flows =
+        [world.flow("web1", "db1"), world.flow("db1", "web1"), world.flow("x", "192.0.2.1")];
+    let engine = world.engine();
+    let single: Vec<_> = flows.iter().map(|flow| engine.decide(flow).decision).collect();
+    assert_eq!(engine.decide_many(&flows), single);
 }
