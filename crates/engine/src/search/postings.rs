@@ -5,6 +5,8 @@ use bulkhead_model::{Actor, Snapshot};
 use roaring::RoaringBitmap;
 use rustc_hash::FxHashMap;
 
+use super::resolve::is_complete;
+
 /// Rules by the actors of one side.
 #[derive(Debug, Clone, Default)]
 pub(super) struct SideIndex {
@@ -103,6 +105,10 @@ fn condition_of<'a>(snapshot: &'a Snapshot, actor: &'a Actor) -> Option<(&'a str
     match actor {
         Actor::Label { id, exclusion } => {
             Some((snapshot.labels.get(id).map_or("", |l| &l.key), *exclusion))
+        }
+        // R-DANGLING: what an incomplete group excludes is not known.
+        Actor::LabelGroup { id, exclusion: true } if !is_complete(snapshot, *id) => {
+            Some(("", true))
         }
         Actor::LabelGroup { id, exclusion } => {
             Some((snapshot.label_groups.get(id).map_or("", |g| &g.key), *exclusion))

@@ -26,9 +26,25 @@ fn groups_with(snapshot: &Snapshot, label: Id) -> Vec<Id> {
             }
         }
         if found.len() == before {
-            return found.into_iter().collect();
+            // R-DANGLING: members of another key than the group's do not count.
+            let key = snapshot.labels.get(&label).map(|l| &l.key);
+            let of_key = |id: &Id| snapshot.label_groups.get(id).map(|g| &g.key) == key;
+            return found.into_iter().filter(of_key).collect();
         }
     }
+}
+
+/// Whether every group below a group exists.
+pub(super) fn is_complete(snapshot: &Snapshot, group: Id) -> bool {
+    let (mut seen, mut todo) = (BTreeSet::new(), vec![group]);
+    while let Some(id) = todo.pop() {
+        match snapshot.label_groups.get(&id) {
+            Some(group) if seen.insert(id) => todo.extend(&group.sub_groups),
+            Some(_) => {}
+            None => return false,
+        }
+    }
+    true
 }
 
 /// Every label of a group, through sub-groups too.
@@ -123,6 +139,8 @@ impl Ask<'_> {
             kinds |= self.index.to_virtual_services(self.consumers);
         }
         found &= kinds;
+        // Some workload with the labels may host containers.
+        found |= self.side.listing(&Actor::ContainerHosts);
         for (actor, rules) in &self.side.named {
             let Actor::Workload(id) = actor else { continue };
             let Some(workload) = self.snapshot.workloads.get(id) else { continue };
@@ -212,6 +230,7 @@ impl Ask<'_> {
                     None => return false,
                 },
                 ScopeTarget::LabelGroup(id) => match self.snapshot.label_groups.get(id) {
+                    Some(_) if *exclusion && !is_complete(self.snapshot, *id) => return false,
                     Some(group) => {
                         (&group.key, labels_of(self.snapshot, *id).into_iter().collect())
                     }
