@@ -193,13 +193,14 @@ pub(super) const TABLE: &[Row] = &[
     Row {
         name: "sdk",
         may_use: &["ids", "api"],
-        tests_may_use: &["server"],
+        // Itself with all features on.
+        tests_may_use: &["server", "sdk"],
         never_direct: &[],
         never_reached: &[NO_SQL],
     },
     Row {
         name: "cli",
-        may_use: &["sdk", "api"],
+        may_use: &["ids", "sdk", "api"],
         tests_may_use: &["server"],
         never_direct: &[],
         never_reached: &[NO_SQL],
