@@ -39,6 +39,7 @@ pub fn handler(id: &str) -> Option<Handler> {
         "sec_policy_dependencies" => |cx| Box::pin(dependencies(cx)),
         "sec_policy_impact" => |cx| Box::pin(impact(cx)),
         "sec_policy_modified_objects" => |cx| Box::pin(modified(cx)),
+        "sec_policy_essential_service_rules_get" => |cx| Box::pin(check::essential(cx)),
         "sec_policy_allow" => |cx| Box::pin(check::allow(cx)),
         "sec_policy_policy_check" => |cx| Box::pin(check::policy_check(cx)),
         "sec_policy_rule_search" => |cx| Box::pin(search::rule_search(cx)),

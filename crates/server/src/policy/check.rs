@@ -4,14 +4,17 @@
 //! end, whatever else matches there.
 
 use super::search::{list_of, rules_json};
+use crate::compute::reasons::Names;
 use crate::http::{Cx, Reply};
 use crate::render::View;
 use crate::x::{explain, with_engine};
 use bulkhead_api::ApiError;
 use bulkhead_engine::search::Found;
 use bulkhead_ids::{AnyHref, Kind};
-use bulkhead_model::{Flow, FlowEnd, Snapshot};
+use bulkhead_model::{Direction, EssentialRule, Flow, FlowEnd, RuleRef, Snapshot};
 use bulkhead_netset::{ProtoPorts, ServiceFields};
+use http::StatusCode;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// What a check asks: the flow's ends, and its protocol and port or the service.
@@ -140,4 +143,24 @@ pub(super) async fn policy_check(cx: &Cx) -> Result<Reply, ApiError> {
         b"]}",
     ];
     Ok(Reply::ok(body.concat()))
+}
+
+/// The built-in rules above all others, which are the same in every version.
+pub(super) async fn essential(cx: &Cx) -> Result<Reply, ApiError> {
+    let names = Names { org: cx.org, pv: cx.pv()? };
+    let rule = |(id, rule): (&bulkhead_ids::Id, &std::sync::Arc<EssentialRule>)| {
+        let direction = match rule.direction {
+            Direction::Inbound => "inbound",
+            Direction::Outbound => "outbound",
+        };
+        let services = rule.services.entries().map(|e| e.to_string());
+        json!({
+            "href": names.rule(RuleRef::Essential(*id)),
+            "name": &*rule.name,
+            "direction": direction,
+            "services": services.collect::<Vec<String>>(),
+        })
+    };
+    let rules: Vec<Value> = EssentialRule::standard(None).iter().map(rule).collect();
+    Ok(Reply::json(StatusCode::OK, &rules.into()))
 }

@@ -17,6 +17,7 @@ use bulkhead_model::{RuleRef, Snapshot};
 use bulkhead_store::UpdateType;
 use bytes::Bytes;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The members of an answer, in their order, with the kinds of rules they hold.
@@ -115,6 +116,17 @@ fn shown(side: Side, row: &Row) -> Option<(&Arc<Obj>, Option<UpdateType>)> {
 }
 
 impl Search {
+    /// The kinds of objects that are searched.
+    fn kinds(&self) -> BTreeSet<Kind> {
+        let wanted = &self.query.kinds;
+        let types = TYPES.iter().filter(|(_, kind)| wanted.is_empty() || wanted.contains(kind));
+        let mut kinds: BTreeSet<Kind> = types.map(|(name, _)| kind_of(name)).collect();
+        if kinds.contains(&Kind::DenyRule) {
+            kinds.insert(Kind::EnforcementBoundary);
+        }
+        kinds
+    }
+
     /// The rules of a side that are found, those that are pending deletion too.
     fn run(
         &self,
@@ -207,7 +219,7 @@ pub(super) async fn rule_search(cx: &Cx) -> Result<Reply, ApiError> {
             let index = RuleIndex::new(engine.snapshot());
             search.run(&world, side, (&index, engine.snapshot()))
         };
-        let total = found.len();
+        let matched = found.len();
         let mut lists: [Vec<u8>; 4] = Default::default();
         for found in found.iter().take(search.limit) {
             let n = list_of(&world, side, found);
@@ -215,9 +227,20 @@ pub(super) async fn rule_search(cx: &Cx) -> Result<Reply, ApiError> {
             let view = View { world: &world, pv, caps: *caps, usage: false };
             rules_json(&mut lists, n, &view, (side, found));
         }
-        Reply::ok(answer(&lists, search.old_form)).with("x-matched-count", total)
+        let all: usize = search.kinds().iter().map(|kind| rules_of(&world, side, *kind)).sum();
+        Reply::ok(answer(&lists, search.old_form))
+            .with("x-matched-count", matched)
+            .with("x-total-count", all)
     })
     .await
+}
+
+/// How many rules of a kind a side has.
+fn rules_of(world: &World, side: Side, kind: Kind) -> usize {
+    match side {
+        Side::Draft => world.count(kind),
+        Side::Active => world.count_active(kind),
+    }
 }
 
 fn kind_of(name: &str) -> Kind {

@@ -10,6 +10,7 @@ use bulkhead_ids::{AnyHref, Id, Kind, PolicyVersion};
 use bulkhead_model::{ByMode, Decision, EndDecision, Flow, FlowEnd, Mode};
 use bulkhead_netset::{ProtoPorts, ServiceFields};
 use http::StatusCode;
+use rayon::prelude::*;
 use serde_json::{Value, json};
 use std::net::IpAddr;
 
@@ -19,7 +20,7 @@ pub(super) async fn explain(cx: &Cx) -> Result<Reply, ApiError> {
     let flows = flows(&cx.world, cx.org, cx.body.get("flows").unwrap_or(&Value::Null))?;
     let names = Names { org: cx.org, pv };
     let results = super::with_engine(cx, pv, move |engine| {
-        let decided = flows.iter().map(|f| engine.decide(f)).collect::<Vec<_>>();
+        let decided = flows.par_iter().map(|f| engine.explain(f)).collect::<Vec<_>>();
         decided.iter().map(|d| result(&names, d)).collect::<Vec<Value>>()
     })
     .await?;
