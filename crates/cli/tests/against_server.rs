@@ -307,31 +307,42 @@ fn verdicts(sh: &Shell) {
     assert!(sh.ok(&format!("rule coverage --file {file} -o json")).out.contains("sec_rules"));
 }
 
+/// Rule sets that go out and come back.
+const RULE_SETS: usize = 200;
+
 fn files(sh: &Shell) {
     sh.ok("label create --set key=app --set value=Dump");
-    for n in 0..20 {
-        let label = sh.json("label get app:Dump");
-        let set = format!(
-            "{{\"name\":\"RS-{n}\",\"scopes\":[[{{\"label\":{{\"href\":{}}}}}]]}}",
-            label["href"]
+    let (base, first, second) = (sh.path("dump-0"), sh.path("dump-1"), sh.path("dump-2"));
+    sh.ok(&format!("dump -d {base}"));
+    sh.ok(&format!("dump -d {first}"));
+    for n in 0..RULE_SETS {
+        let text = format!(
+            "name: RS-{n}\ndescription: number {n}\nenabled: true\n\
+             scopes: [[{{label: {{ref: \"labels/app:Dump\"}}}}]]\nrules:\n\
+             - enabled: true\n  providers: [{{actors: ams}}]\n  consumers: [{{label: {{ref: \"labels/role:R-WWW\"}}}}]\n\
+             \x20 ingress_services: [{{port: {}, proto: 6}}]\n\
+             \x20 resolve_labels_as: {{providers: [workloads], consumers: [workloads]}}\n",
+            1000 + n
         );
-        let set = sh.json(&format!("rule-set create --json {set}"));
-        let rule = "{\"enabled\":true,\"providers\":[{\"actors\":\"ams\"}],\"consumers\":[{\"actors\":\"ams\"}],\
-            \"ingress_services\":[{\"port\":443,\"proto\":6}],\"resolve_labels_as\":{\"providers\":[\"workloads\"],\
-            \"consumers\":[\"workloads\"]}}";
-        sh.ok(&format!("rule create --parent {} --json {rule}", set["href"].as_str().unwrap()));
+        sh.write(&format!("dump-1/rule_sets/new-{n}.yaml"), &text);
     }
-    let (first, second) = (sh.path("dump-1"), sh.path("dump-2"));
+    sh.ok(&format!("apply -f {first} --yes"));
+    std::fs::remove_dir_all(&first).unwrap();
     sh.ok(&format!("dump -d {first}"));
     assert!(sh.ok(&format!("apply -f {first} --plan")).err.contains("nothing to do"));
-    for n in 0..20 {
-        sh.ok(&format!("rule-set delete RS-{n} --yes"));
-    }
+    sh.ok("policy provision --note all --yes");
+
+    let plan = sh.ends(3, &format!("apply -f {base} --prune --plan"));
+    assert_eq!(plan.err.matches("- rule_set RS-").count(), RULE_SETS);
+    sh.ends(2, &format!("apply -f {base} --prune"));
+    sh.ok(&format!("apply -f {base} --prune --yes"));
+    sh.ok("policy provision --note none --yes");
+    assert_eq!(sh.json("rule-set list --name RS- --max-results 500"), Value::Array(Vec::new()));
+
     let plan = sh.ends(3, &format!("apply -f {first} --plan"));
-    assert_eq!(plan.err.matches("+ rule_set RS-").count(), 20, "{}", plan.err);
-    sh.ends(2, &format!("apply -f {first}"));
+    assert_eq!(plan.err.matches("+ rule_set RS-").count(), RULE_SETS, "{}", plan.err);
     sh.ok(&format!("apply -f {first} --yes"));
-    sh.ok("policy provision --note files --yes");
+    sh.ok("policy provision --note again --yes");
     sh.ok(&format!("dump -d {second}"));
     assert_eq!(tree(Path::new(&first)), tree(Path::new(&second)), "the same policy came back");
 
