@@ -4,6 +4,7 @@ use super::codec::{self, store_int};
 use crate::{ChangeSet, EventRow, Key, Op, Refusal, StoreError, UpdateType};
 use bulkhead_ids::Id;
 use rusqlite::{OptionalExtension, Params, Transaction};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Why an op failed.
@@ -24,26 +25,42 @@ impl From<Refusal> for Failure {
     }
 }
 
+/// What a batch changes in rows that every change set touches: written once, at its end.
+#[derive(Default)]
+struct Totals {
+    /// By organisation: how many change sets it has seen, as far as this batch raised it.
+    revisions: BTreeMap<u32, u64>,
+    /// By organisation: how many events came, less those that went.
+    events: BTreeMap<u32, i64>,
+    /// By organisation and name.
+    counters: BTreeMap<(u32, &'static str), i64>,
+}
+
 /// Applies a batch; the caller commits or rolls back.
 pub(super) fn batch(
     tx: &Transaction<'_>,
     batch: &[ChangeSet],
     path: &Path,
 ) -> Result<(), StoreError> {
+    let mut totals = Totals::default();
     for (changeset, set) in batch.iter().enumerate() {
-        let found = revision(tx, set.org).map_err(|e| codec::error(e, path))?;
+        let org = set.org;
+        let found = match totals.revisions.get(&org) {
+            Some(raised) => *raised,
+            None => revision(tx, org).map_err(|e| codec::error(e, path))?,
+        };
         if let Some(expected) = set.expected_revision.filter(|e| *e != found) {
-            return Err(StoreError::Conflict { changeset, org: set.org, expected, found });
+            return Err(StoreError::Conflict { changeset, org, expected, found });
         }
         for (op, it) in set.ops.iter().enumerate() {
-            apply(tx, it).map_err(|failure| match failure {
+            apply(tx, it, &mut totals).map_err(|failure| match failure {
                 Failure::Engine(e) => codec::error(e, path),
                 Failure::Refused(refusal) => StoreError::Rejected { changeset, op, refusal },
             })?;
         }
-        raise_revision(tx, set.org).map_err(|e| codec::error(e, path))?;
+        totals.revisions.insert(org, found + 1);
     }
-    Ok(())
+    totals.write(tx).map_err(|e| codec::error(e, path))
 }
 
 fn revision(tx: &Transaction<'_>, org: u32) -> rusqlite::Result<u64> {
@@ -51,13 +68,30 @@ fn revision(tx: &Transaction<'_>, org: u32) -> rusqlite::Result<u64> {
     q.query_row([org], |row| row.get(0)).optional().map(Option::unwrap_or_default)
 }
 
-fn raise_revision(tx: &Transaction<'_>, org: u32) -> rusqlite::Result<usize> {
-    run(
-        tx,
-        "INSERT INTO org_state (org, revision) VALUES (?1, 1)
-         ON CONFLICT (org) DO UPDATE SET revision = revision + 1",
-        [org],
-    )
+impl Totals {
+    fn write(&self, tx: &Transaction<'_>) -> rusqlite::Result<()> {
+        for (org, revision) in &self.revisions {
+            let sql = "INSERT INTO org_state (org, revision) VALUES (?1, ?2)
+                       ON CONFLICT (org) DO UPDATE SET revision = excluded.revision";
+            run(tx, sql, (org, revision))?;
+        }
+        for (org, change) in &self.events {
+            let sql = "INSERT INTO org_state (org, events) VALUES (?1, ?2)
+                       ON CONFLICT (org) DO UPDATE SET events = events + excluded.events";
+            run(tx, sql, (org, change))?;
+        }
+        for ((org, name), value) in &self.counters {
+            let sql = "INSERT INTO counter (org, name, value) VALUES (?1, ?2, ?3)
+                       ON CONFLICT (org, name) DO UPDATE SET value = excluded.value";
+            run(tx, sql, (org, name, value))?;
+        }
+        Ok(())
+    }
+
+    /// Counts events, so that a page need not count them all.
+    fn count_events(&mut self, org: u32, change: i64) {
+        *self.events.entry(org).or_default() += change;
+    }
 }
 
 /// Runs a statement that is kept prepared, and returns how many rows it changed.
@@ -65,7 +99,7 @@ fn run(tx: &Transaction<'_>, sql: &str, params: impl Params) -> rusqlite::Result
     tx.prepare_cached(sql)?.execute(params)
 }
 
-fn apply(tx: &Transaction<'_>, op: &Op) -> Result<(), Failure> {
+fn apply(tx: &Transaction<'_>, op: &Op, totals: &mut Totals) -> Result<(), Failure> {
     match op {
         Op::PutCurrent { key, parent, pending, doc } => {
             put_current(tx, key, *parent, *pending, doc)?;
@@ -80,16 +114,17 @@ fn apply(tx: &Transaction<'_>, op: &Op) -> Result<(), Failure> {
         Op::DeleteBlob { org, id } => {
             run(tx, "DELETE FROM blob WHERE org = ?1 AND id = ?2", (org, id.to_bytes()))?;
         }
-        Op::AddEvent(event) => add_event(tx, event)?,
+        Op::AddEvent(event) => {
+            add_event(tx, event)?;
+            totals.count_events(event.org, 1);
+        }
         Op::PruneEvents { org, before_us } => {
             let sql = "DELETE FROM event WHERE org = ?1 AND timestamp_us < ?2";
             let gone = run(tx, sql, (org, before_us))?;
-            count_events(tx, *org, -i64::try_from(gone).unwrap_or(i64::MAX))?;
+            totals.count_events(*org, -i64::try_from(gone).unwrap_or(i64::MAX));
         }
         Op::SetCounter { org, name, value } => {
-            let sql = "INSERT INTO counter (org, name, value) VALUES (?1, ?2, ?3)
-                       ON CONFLICT (org, name) DO UPDATE SET value = excluded.value";
-            run(tx, sql, (org, name, store_int("counter", *value)?))?;
+            totals.counters.insert((*org, name), store_int("counter", *value)?);
         }
     }
     Ok(())
@@ -199,20 +234,8 @@ fn add_event(tx: &Transaction<'_>, event: &EventRow) -> Result<(), Failure> {
         ),
     );
     match insert {
-        Err(e) if codec::is_constraint(&e) => return Err(Refusal::EventExists.into()),
-        Err(e) => return Err(e.into()),
-        Ok(_) => {}
+        Err(e) if codec::is_constraint(&e) => Err(Refusal::EventExists.into()),
+        Err(e) => Err(e.into()),
+        Ok(_) => Ok(()),
     }
-    count_events(tx, event.org, 1)?;
-    Ok(())
-}
-
-/// Keeps the count of events of an organisation, so that a page need not count them all.
-fn count_events(tx: &Transaction<'_>, org: u32, change: i64) -> rusqlite::Result<usize> {
-    run(
-        tx,
-        "INSERT INTO org_state (org, events) VALUES (?1, ?2)
-         ON CONFLICT (org) DO UPDATE SET events = events + excluded.events",
-        (org, change),
-    )
 }
