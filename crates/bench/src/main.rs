@@ -13,8 +13,13 @@ mod world;
 mod writes;
 
 use clap::{Parser, Subcommand};
+use mimalloc::MiMalloc;
 use std::path::PathBuf;
 use std::process::ExitCode;
+
+// As in the server, so that the bare handler has the same means.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Measures Bulkhead's server.
 #[derive(Debug, Parser)]
@@ -45,6 +50,9 @@ enum Command {
         /// The server's binary; default: beside this one.
         #[arg(long)]
         server: Option<PathBuf>,
+        /// A sample organisation made before by `make`; the runs change it. Default: a new one.
+        #[arg(long)]
+        data: Option<PathBuf>,
     },
     /// Make the sample organisation in a directory.
     #[command(hide = true)]
@@ -84,9 +92,9 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Command::Make { dir, workloads, rules } => world::make(&dir, workloads, rules),
         Command::Bare { body } => runtime.block_on(bare::serve(&body)),
-        Command::Run { out, only, workloads, rules, server } => {
+        Command::Run { out, only, workloads, rules, server, data } => {
             let plan = process::Plan { only, workloads, rules, server };
-            run(&runtime, &plan, out.as_deref())
+            run(&runtime, &plan, (data, out.as_deref()))
         }
     };
     match result {
@@ -98,18 +106,19 @@ fn main() -> ExitCode {
 fn run(
     runtime: &tokio::runtime::Runtime,
     plan: &process::Plan,
-    out: Option<&std::path::Path>,
+    (data, out): (Option<PathBuf>, Option<&std::path::Path>),
 ) -> Result<(), BenchError> {
     let mut report = report::Report::default();
-    let data = world::build(plan)?;
+    let made = if data.is_none() { Some(world::build(plan)?) } else { None };
+    let data = made.as_ref().map(|d| d.path().to_owned()).or(data).unwrap_or_default();
     if plan.wants("A3") {
-        start::measure(plan, data.path(), &mut report)?;
+        start::measure(plan, &data, &mut report)?;
     }
     if plan.wants("A1") {
-        runtime.block_on(api::measure(plan, data.path(), &mut report))?;
+        runtime.block_on(api::measure(plan, &data, &mut report))?;
     }
     if plan.wants("A2") {
-        runtime.block_on(writes::measure(plan, data.path(), &mut report))?;
+        runtime.block_on(writes::measure(plan, &data, &mut report))?;
     }
     report.print();
     match out {
