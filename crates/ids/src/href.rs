@@ -96,7 +96,10 @@ fn parse_id(kind: Kind, s: &str) -> Option<(Id, Option<Box<str>>)> {
 ///
 /// Returns the kind, its id and what follows.
 fn take(place: Place, path: &str) -> Option<(Kind, Id, Option<Box<str>>, &str)> {
-    Kind::ALL.iter().copied().filter(|k| k.place() == place).find_map(|kind| {
+    // Most collections differ in their first letter: cheaper to compare than the whole.
+    let first = path.as_bytes().first();
+    let may_be = |k: &Kind| k.place() == place && k.collection().as_bytes().first() == first;
+    Kind::ALL.iter().copied().filter(may_be).find_map(|kind| {
         let rest = path.strip_prefix(kind.collection())?;
         if kind.id_style() == IdStyle::Singleton {
             return rest.is_empty().then_some((kind, Id::SINGLETON, None, ""));

@@ -29,13 +29,13 @@ const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct RequestLabels {
-    operation: String,
+    operation: &'static str,
     status: u16,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct OperationLabels {
-    operation: String,
+    operation: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -119,9 +119,8 @@ impl Metrics {
     }
 
     /// Counts an answered request.
-    pub fn request(&self, operation: &str, status: u16, took: Duration) {
-        let operation = operation.to_owned();
-        self.requests.get_or_create(&RequestLabels { operation: operation.clone(), status }).inc();
+    pub fn request(&self, operation: &'static str, status: u16, took: Duration) {
+        self.requests.get_or_create(&RequestLabels { operation, status }).inc();
         let labels = OperationLabels { operation };
         self.request_seconds.get_or_create(&labels).observe(took.as_secs_f64());
     }

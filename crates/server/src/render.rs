@@ -314,12 +314,15 @@ impl Out<'_> {
 
 /// A JSON array of texts that are already JSON.
 pub fn array(items: impl Iterator<Item = Bytes>) -> Vec<u8> {
-    let mut out = vec![b'['];
-    for (n, item) in items.enumerate() {
+    let items: Vec<Bytes> = items.collect();
+    let size: usize = items.iter().map(|i| i.len() + 1).sum();
+    let mut out = Vec::with_capacity(size + 2);
+    out.push(b'[');
+    for (n, item) in items.iter().enumerate() {
         if n > 0 {
             out.push(b',');
         }
-        out.extend_from_slice(&item);
+        out.extend_from_slice(item);
     }
     out.push(b']');
     out

@@ -220,7 +220,7 @@ pub fn patch(txn: &mut Txn<'_>, id: Id, change: Map<String, Value>) -> Result<()
 
 /// The origin of a request whose caller is known only from its handler.
 fn origin_of(cx: &Cx, system: &World, user: &Obj) -> Origin {
-    let mut origin = cx.origin.clone();
+    let mut origin = Origin::clone(&cx.origin);
     origin.href = audit::href_of(system, user).to_string();
     origin.name = user.doc.str("username").unwrap_or_default().to_owned();
     origin
@@ -248,7 +248,7 @@ async fn authenticate(cx: &Cx) -> Result<Reply, ApiError> {
     let (_, token) = super::new_secret()?;
     let digest = digest(&token);
     let home = told_in(&cx.app, Some(&user));
-    let origin = Origin { href: caller.href, name: caller.name, ..cx.origin.clone() };
+    let origin = Origin { href: caller.href, name: caller.name, ..Origin::clone(&cx.origin) };
     let change = |txn: &mut Txn<'_>| {
         let lives_us = i64::from(limits::AUTH_TOKEN_S) * 1_000_000;
         let until = txn.now.as_microsecond() + lives_us;
@@ -342,8 +342,11 @@ async fn login_by_credential(cx: &Cx) -> Result<Reply, ApiError> {
             complete(&system, account, orgs, (&username, token))
         }
     };
-    let origin =
-        Origin { href: caller.href.clone(), name: caller.name.clone(), ..cx.origin.clone() };
+    let origin = Origin {
+        href: caller.href.clone(),
+        name: caller.name.clone(),
+        ..Origin::clone(&cx.origin)
+    };
     let home = super::home(&cx.app, &caller).unwrap_or(SYSTEM);
     let mut event = Event::info("user.login");
     event.http_status = Some(200);
@@ -517,7 +520,7 @@ async fn profile_password(cx: &Cx) -> Result<Reply, ApiError> {
         ));
     }
     let session = (caller.proof == Proof::Session).then(|| Id::text(&caller.credential));
-    let (new, origin) = (text("new_password"), cx.origin.clone());
+    let (new, origin) = (text("new_password"), Origin::clone(&cx.origin));
     set_password(cx, Change { user, origin, old: Some(old), new, session, event_type }).await
 }
 

@@ -23,7 +23,7 @@ const DRAIN_TIME: Duration = Duration::from_secs(1);
 pub struct Read {
     /// The bytes.
     pub bytes: Bytes,
-    _permit: SemaphorePermit<'static>,
+    _permit: Option<SemaphorePermit<'static>>,
 }
 
 /// Reads a body of bounded size in bounded time.
@@ -37,6 +37,9 @@ pub async fn read(
     let encoding = headers.get(CONTENT_ENCODING).map(|v| v.as_bytes());
     if encoding.is_some_and(|e| !e.eq_ignore_ascii_case(b"identity")) {
         return Err(ApiError::input("encoded request bodies are not accepted: send plain JSON"));
+    }
+    if body.is_end_stream() {
+        return Ok(Read { bytes: Bytes::new(), _permit: None });
     }
     let length = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
     if length.is_some_and(|n| n > limits::BODY_BYTES_MAX) {
@@ -68,7 +71,7 @@ async fn collect(
         }
         bytes.extend_from_slice(&data);
     }
-    Ok(Read { bytes: bytes.freeze(), _permit: permit })
+    Ok(Read { bytes: bytes.freeze(), _permit: Some(permit) })
 }
 
 /// Reads what is left of the body of a refused request, so that the connection can serve the next;

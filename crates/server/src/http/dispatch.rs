@@ -98,14 +98,14 @@ pub async fn serve(
     let (parts, mut incoming) = request.into_parts();
     let started = std::time::Instant::now();
     let id = new_uuid().to_string();
-    let mut origin = Origin {
+    let mut origin = Arc::new(Origin {
         endpoint: parts.uri.path().to_owned(),
         method: parts.method.to_string(),
         ip: peer.to_string(),
         request_id: id.clone(),
         pce_fqdn: app.fqdn.clone(),
         ..Origin::default()
-    };
+    });
     let mut seen = Seen::default();
     let work = answer(&app, peer, &parts, &mut incoming, (&mut origin, &mut seen));
     // A panic is a bug; it costs the one request and is told like any other internal error.
@@ -125,7 +125,7 @@ pub async fn serve(
         reply = reply.with("connection", "close");
     }
     log(&origin, &seen, &reply, started.elapsed());
-    let operation = seen.op.map_or("none", |o| o.id.as_str());
+    let operation: &'static str = seen.op.map_or("none", |o| o.id.as_str());
     app.state.metrics.request(operation, reply.status.as_u16(), started.elapsed());
     reply.into_response(&id)
 }
@@ -171,9 +171,11 @@ async fn answer(
     peer: IpAddr,
     parts: &http::request::Parts,
     incoming: impl Body<Data = Bytes> + Unpin,
-    (origin, seen): (&mut Origin, &mut Seen),
+    (shared, seen): (&mut Arc<Origin>, &mut Seen),
 ) -> Result<Reply, ApiError> {
-    if parts.uri.to_string().len() > limits::URI_BYTES_MAX {
+    // Nobody else holds it until the handler does.
+    let origin = Arc::make_mut(shared);
+    if length(&parts.uri) > limits::URI_BYTES_MAX {
         return Err(ApiError::Malformed("the address is too long".into()));
     }
     let path = path::normalise(parts.uri.path()).ok_or(ApiError::NotFound)?;
@@ -184,8 +186,11 @@ async fn answer(
     let org = organisation(op, &params)?;
     seen.org = org.unwrap_or_default();
     let client = authz::Client::of(&parts.headers, peer);
-    let peer = authz::client_address(app, &client, org);
-    origin.ip = peer.to_string();
+    let address = authz::client_address(app, &client, org);
+    if address != peer {
+        origin.ip = address.to_string();
+    }
+    let peer = address;
     let mut caller = match op.access.anonymous {
         true => None,
         false => {
@@ -216,7 +221,7 @@ async fn answer(
         body,
         raw: read.bytes.clone(),
         caller,
-        origin: origin.clone(),
+        origin: shared.clone(),
         org: org.unwrap_or(SYSTEM),
         world,
         respond_async,
@@ -262,6 +267,12 @@ async fn authenticated(
         seen.org = authn::home(app, &caller).unwrap_or_default();
     }
     Err(ApiError::Unauthenticated)
+}
+
+/// The length of an address as it was sent.
+fn length(uri: &http::Uri) -> usize {
+    let host = uri.authority().map_or(0, |a| a.as_str().len());
+    host + uri.path_and_query().map_or(0, |p| p.as_str().len())
 }
 
 fn text(headers: &HeaderMap, name: &header::HeaderName) -> Option<String> {

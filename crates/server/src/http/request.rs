@@ -11,9 +11,18 @@ use bulkhead_ids::{Id, IdStyle, Kind, PolicyVersion};
 use bytes::Bytes;
 use serde_json::{Map, Value};
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, LazyLock};
 use uuid::Uuid;
+
+/// Who may change objects of a kind, by kind.
+static WRITERS: LazyLock<Vec<RoleSet>> = LazyLock::new(|| {
+    let update = |kind: &Kind| {
+        let row = operations().iter().find(|o| o.kind == Some(*kind) && o.action == Action::Update);
+        row.map(|o| o.access.roles).unwrap_or_default()
+    };
+    Kind::ALL.iter().map(update).collect()
+});
 
 /// A request that passed routing, authentication, permission and schema.
 pub struct Cx {
@@ -32,7 +41,7 @@ pub struct Cx {
     /// Who calls; nobody for operations without credentials.
     pub caller: Option<Caller>,
     /// The same, for the audit trail.
-    pub origin: Origin,
+    pub origin: Arc<Origin>,
     /// The organisation of the path, 0 for global paths.
     pub org: u32,
     /// Its state.
@@ -134,10 +143,7 @@ impl Cx {
     /// What the caller may do with objects of a kind.
     pub fn caps(&self, kind: Kind) -> Caps {
         let roles = self.roles();
-        let write = operations()
-            .iter()
-            .find(|o| o.kind == Some(kind) && o.action == Action::Update)
-            .is_some_and(|o| o.access.roles.meets(roles));
+        let write = WRITERS.get(kind as usize).is_some_and(|writers| writers.meets(roles));
         Caps { write, provision: may_provision(kind, roles) }
     }
 
