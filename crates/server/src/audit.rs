@@ -2,7 +2,7 @@
 //!
 //! Source: REST API guide 25.2, "Events"; the event object as in the schema `events_get` 25.2.20.
 
-use crate::clock::{new_uuid, wire_time};
+use crate::clock::{new_uuid, ordered_uuid, wire_time};
 use crate::doc::{Val, href};
 use crate::txn::Origin;
 use crate::world::{Obj, World};
@@ -10,7 +10,9 @@ use bulkhead_api::ErrorItem;
 use bulkhead_ids::{AnyHref, Id, Kind, Place, PolicyVersion};
 use bulkhead_store::{EventRow, Op};
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::sync::Arc;
 
 /// Fields that name an object in an event.
 const NAMES: &[&str] = &["name", "hostname", "key", "value", "username", "sid"];
@@ -18,41 +20,110 @@ const NAMES: &[&str] = &["name", "hostname", "key", "value", "username", "sid"];
 const SKIPPED: &[&str] =
     &["created_at", "created_by", "updated_at", "updated_by", "deleted_at", "deleted_by"];
 
-/// One element of `resource_changes`.
-pub struct Change(Value);
+/// One element of `resource_changes`. It is written out once, when its event is.
+pub struct Change(What);
+
+enum What {
+    Object { org: u32, before: Option<Arc<Obj>>, after: Option<Arc<Obj>> },
+    Custom { change_type: &'static str, resource: Value, changes: Value },
+}
 
 impl Change {
     /// What happened to an object: created without `before`, deleted without `after`.
-    pub fn of(world: &World, before: Option<&Obj>, after: Option<&Obj>) -> Self {
-        let Some(obj) = after.or(before) else { return Self(Value::Null) };
-        let gone = after.is_none_or(|a| a.doc.is("deleted"));
-        let change_type = match (before, gone) {
-            (None, _) => "create",
-            (Some(_), true) => "delete",
-            (Some(_), false) => "update",
-        };
-        Self(json!({
-            "uuid": new_uuid().to_string(),
-            "resource": { obj.kind.name(): names(world, obj) },
-            "change_type": change_type,
-            "changes": differences(world.org, before.map(|o| &o.doc), after.map(|o| &o.doc)),
-        }))
+    pub const fn of(world: &World, before: Option<Arc<Obj>>, after: Option<Arc<Obj>>) -> Self {
+        Self(What::Object { org: world.org, before, after })
     }
 
     /// A change of something that is no object of the world.
-    pub fn custom(change_type: &str, resource: Value, changes: Value) -> Self {
-        Self(json!({
-            "uuid": new_uuid().to_string(),
-            "resource": resource,
-            "change_type": change_type,
-            "changes": changes,
-        }))
+    pub const fn custom(change_type: &'static str, resource: Value, changes: Value) -> Self {
+        Self(What::Custom { change_type, resource, changes })
     }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        let mut members = Members::new(out);
+        match &self.0 {
+            What::Object { org, before, after } => {
+                let (before, after) = (before.as_deref(), after.as_deref());
+                let gone = after.is_none_or(|a| a.doc.is("deleted"));
+                let change_type = match (before, gone) {
+                    (None, _) => "create",
+                    (Some(_), true) => "delete",
+                    (Some(_), false) => "update",
+                };
+                members.add("change_type", change_type);
+                let docs = (before.map(|o| &*o.doc), after.map(|o| &*o.doc));
+                differences(*org, docs, members.name("changes"));
+                if let Some(obj) = after.or(before) {
+                    names(*org, obj, members.name("resource"));
+                }
+            }
+            What::Custom { change_type, resource, changes } => {
+                members.add("change_type", change_type);
+                members.add("changes", changes);
+                members.add("resource", resource);
+            }
+        }
+        members.add("uuid", &new_uuid().to_string());
+        members.end();
+    }
+}
+
+/// The members of a JSON object that is written as text.
+struct Members<'a> {
+    out: &'a mut Vec<u8>,
+    any: bool,
+}
+
+impl<'a> Members<'a> {
+    fn new(out: &'a mut Vec<u8>) -> Self {
+        out.push(b'{');
+        Self { out, any: false }
+    }
+
+    /// Writes a name; the caller writes the value.
+    fn name(&mut self, name: &str) -> &mut Vec<u8> {
+        if self.any {
+            self.out.push(b',');
+        }
+        self.any = true;
+        json_text(name, self.out);
+        self.out.push(b':');
+        self.out
+    }
+
+    fn add(&mut self, name: &str, value: &(impl Serialize + ?Sized)) {
+        json_text(value, self.name(name));
+    }
+
+    fn end(self) {
+        self.out.push(b'}');
+    }
+}
+
+fn json_text(value: &(impl Serialize + ?Sized), out: &mut Vec<u8>) {
+    // INVARIANT: writing to a Vec does not fail, and names, texts and JSON values are always valid JSON.
+    let _ = serde_json::to_writer(out, value);
+}
+
+/// Writes a list, each element by a function.
+fn list<T>(out: &mut Vec<u8>, items: impl Iterator<Item = T>, write: impl Fn(T, &mut Vec<u8>)) {
+    out.push(b'[');
+    for (n, item) in items.enumerate() {
+        if n > 0 {
+            out.push(b',');
+        }
+        write(item, out);
+    }
+    out.push(b']');
 }
 
 /// The href of an object in its draft version.
 pub fn href_of(world: &World, obj: &Obj) -> AnyHref {
-    let mut h = href(world.org, PolicyVersion::Draft, obj.kind, obj.id);
+    href_in(world.org, obj)
+}
+
+fn href_in(org: u32, obj: &Obj) -> AnyHref {
+    let mut h = href(org, PolicyVersion::Draft, obj.kind, obj.id);
     if let Some(parent) = obj.kind.parent() {
         h.parent = obj.parent;
         let policy = matches!(parent.place(), Place::Policy);
@@ -75,43 +146,44 @@ pub fn text_id(obj: &Obj) -> Option<&str> {
     }
 }
 
-fn names(world: &World, obj: &Obj) -> Value {
-    let mut out = Map::new();
-    out.insert("href".into(), href_of(world, obj).to_string().into());
+fn names(org: u32, obj: &Obj, out: &mut Vec<u8>) {
+    let mut resource = Members::new(out);
+    let mut members = Members::new(resource.name(obj.kind.name()));
+    members.add("href", &href_in(org, obj).to_string());
     for name in NAMES {
         if let Some(v) = obj.doc.str(name) {
-            out.insert((*name).into(), v.into());
+            members.add(name, v);
         }
     }
-    out.into()
+    members.end();
+    resource.end();
 }
 
-fn differences(org: u32, before: Option<&Val>, after: Option<&Val>) -> Value {
-    let mut out = Map::new();
+fn differences(org: u32, (before, after): (Option<&Val>, Option<&Val>), out: &mut Vec<u8>) {
     let shown = |key: &&str| !key.starts_with('_') && !SKIPPED.contains(key);
-    let keys = |v: Option<&Val>| -> Vec<&'static str> {
-        v.map(|v| v.entries().iter().map(|(k, _)| *k).filter(shown).collect()).unwrap_or_default()
-    };
-    let mut all = keys(before);
-    all.extend(keys(after));
+    let docs = before.into_iter().chain(after);
+    let mut all: Vec<&'static str> =
+        docs.flat_map(Val::entries).map(|(k, _)| *k).filter(shown).collect();
     all.sort_unstable();
     all.dedup();
+    let mut members = Members::new(out);
     for key in all {
         let (b, a) = (before.and_then(|v| v.get(key)), after.and_then(|v| v.get(key)));
-        if b == a {
-            continue;
+        if b != a {
+            difference(org, (b, a), members.name(key));
         }
-        out.insert(key.into(), difference(org, b, a));
     }
-    out.into()
+    members.end();
 }
 
 /// How one field differs: lists by their elements, anything else as before and after.
-fn difference(org: u32, before: Option<&Val>, after: Option<&Val>) -> Value {
-    let json = |v: &Val| v.to_json(org, PolicyVersion::Draft);
-    let list = |v: Option<&Val>| matches!(v, Some(Val::Arr(_)));
-    if !list(before) && !list(after) {
-        return json!({"before": before.map(json), "after": after.map(json)});
+fn difference(org: u32, (before, after): (Option<&Val>, Option<&Val>), out: &mut Vec<u8>) {
+    let is_list = |v: Option<&Val>| matches!(v, Some(Val::Arr(_)));
+    let mut members = Members::new(out);
+    if !is_list(before) && !is_list(after) {
+        after.unwrap_or(&Val::Null).write(org, members.name("after"));
+        before.unwrap_or(&Val::Null).write(org, members.name("before"));
+        return members.end();
     }
     let (old, new) =
         (before.map(Val::items).unwrap_or_default(), after.map(Val::items).unwrap_or_default());
@@ -119,15 +191,15 @@ fn difference(org: u32, before: Option<&Val>, after: Option<&Val>) -> Value {
     let kept = |v: &Val, others: &[Val]| {
         v.target().is_some_and(|t| others.iter().any(|o| o.target() == Some(t)))
     };
-    let only = |these: &[Val], others: &[Val], updated: bool| -> Vec<Value> {
+    let mut only = |name: &str, these: &[Val], others: &[Val], updated: bool| {
         let differ = these.iter().filter(|v| !others.contains(v));
-        differ.filter(|v| kept(v, others) == updated).map(json).collect()
+        let differ = differ.filter(|v| kept(v, others) == updated);
+        list(members.name(name), differ, |v, out| v.write(org, out));
     };
-    json!({
-        "created": only(new, old, false),
-        "deleted": only(old, new, false),
-        "updated": only(new, old, true),
-    })
+    only("created", new, old, false);
+    only("deleted", old, new, false);
+    only("updated", new, old, true);
+    members.end();
 }
 
 /// What an event says beside who and when.
@@ -226,23 +298,24 @@ pub fn row_with(
     event: Event,
     action: Value,
 ) -> EventRow {
-    let id = new_uuid();
+    let id = ordered_uuid();
     let href =
         if org == 0 { format!("/system_events/{id}") } else { format!("/orgs/{org}/events/{id}") };
-    let changes: Vec<Value> = event.changes.into_iter().map(|c| c.0).collect();
-    let doc = json!({
-        "href": href,
-        "timestamp": wire_time(now),
-        "pce_fqdn": origin.pce_fqdn.as_ref(),
-        "created_by": created_by(origin),
-        "event_type": event.event_type,
-        "status": event.status,
-        "severity": event.severity,
-        "action": action,
-        "resource_changes": changes,
-        "notifications": event.notifications,
-        "version": 2,
-    });
+    let mut doc = Vec::with_capacity(1024);
+    let mut members = Members::new(&mut doc);
+    members.add("action", &action);
+    members.add("created_by", &created_by(origin));
+    members.add("event_type", &event.event_type);
+    members.add("href", &href);
+    members.add("notifications", &event.notifications);
+    members.add("pce_fqdn", origin.pce_fqdn.as_ref());
+    let changes = members.name("resource_changes");
+    list(changes, event.changes.iter(), Change::write);
+    members.add("severity", event.severity);
+    members.add("status", &event.status);
+    members.add("timestamp", &wire_time(now));
+    members.add("version", &2);
+    members.end();
     EventRow {
         org,
         id: Id::uuid(id),
@@ -251,7 +324,7 @@ pub fn row_with(
         status: event.status.map(Into::into),
         severity: event.severity.into(),
         created_by: origin.href.as_str().into(),
-        doc: doc.to_string().into_bytes().into(),
+        doc: doc.into(),
     }
 }
 
@@ -276,6 +349,12 @@ mod tests {
         Val::from_json(&v)
     }
 
+    fn told(before: Option<&Val>, after: Option<&Val>) -> Value {
+        let mut out = Vec::new();
+        difference(1, (before, after), &mut out);
+        serde_json::from_slice(&out).unwrap()
+    }
+
     #[test]
     fn lists_differ_by_their_elements() {
         let label = |n: u32| json!({"href": format!("/orgs/1/labels/{n}")});
@@ -283,7 +362,7 @@ mod tests {
         let new =
             val(json!([label(2), label(4), {"href": "/orgs/1/labels/3", "exclusion": false}]));
         assert_eq!(
-            difference(1, Some(&old), Some(&new)),
+            told(Some(&old), Some(&new)),
             json!({
                 "created": [label(4)],
                 "deleted": [label(1)],
@@ -291,7 +370,7 @@ mod tests {
             })
         );
         assert_eq!(
-            difference(1, None, Some(&val(json!(["a"])))),
+            told(None, Some(&val(json!(["a"])))),
             json!({"created": ["a"], "deleted": [], "updated": []})
         );
     }
@@ -299,7 +378,7 @@ mod tests {
     #[test]
     fn other_fields_differ_as_a_whole() {
         assert_eq!(
-            difference(1, None, Some(&val(json!({"a": 1})))),
+            told(None, Some(&val(json!({"a": 1})))),
             json!({"before": null, "after": {"a": 1}})
         );
     }

@@ -105,10 +105,10 @@ fn list_changes(txn: &mut Txn<'_>, set: &BTreeSet<Node>, deed: Deed) {
                 continue;
             }
             let gone = row.pending == Some(bulkhead_store::UpdateType::Delete);
-            let draft = row.draft.as_deref().filter(|_| !gone);
+            let draft = row.draft.clone().filter(|_| !gone);
             let (before, after) = match deed {
-                Deed::Commit => (row.active.as_deref(), draft),
-                Deed::Revert => (draft, row.active.as_deref()),
+                Deed::Commit => (row.active.clone(), draft),
+                Deed::Revert => (draft, row.active.clone()),
             };
             changes.push(Change::of(&txn.world, before, after));
         }

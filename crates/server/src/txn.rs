@@ -52,14 +52,24 @@ pub struct Txn<'a> {
     pub notifications: Vec<serde_json::Value>,
     changes: Vec<Change>,
     ops: Vec<Op>,
+    undo: Vec<Undo>,
     event_org: Option<u32>,
 }
 
-/// A point to fall back to within a change.
+/// How to take one step of a change back.
+enum Undo {
+    /// The row of an object as it was.
+    Row(Kind, Id, Option<Row>),
+    /// The last id given out to a kind.
+    LastId(Kind, u64),
+}
+
+/// A point to fall back to within a change: how far each list had come.
+#[derive(Clone, Copy)]
 pub struct Mark {
-    world: World,
     changes: usize,
     ops: usize,
+    undo: usize,
 }
 
 impl<'a> Txn<'a> {
@@ -73,6 +83,7 @@ impl<'a> Txn<'a> {
             notifications: Vec::new(),
             changes: Vec::new(),
             ops: Vec::new(),
+            undo: Vec::new(),
             event_org: None,
         }
     }
@@ -88,15 +99,31 @@ impl<'a> Txn<'a> {
     }
 
     /// Remembers the present point; [`Txn::back_to`] undoes what follows.
-    pub fn mark(&self) -> Mark {
-        Mark { world: self.world.clone(), changes: self.changes.len(), ops: self.ops.len() }
+    pub const fn mark(&self) -> Mark {
+        Mark { changes: self.changes.len(), ops: self.ops.len(), undo: self.undo.len() }
     }
 
-    /// Undoes everything since the mark.
+    /// Undoes everything since the mark, the last step first.
     pub fn back_to(&mut self, mark: Mark) {
-        self.world = mark.world;
         self.changes.truncate(mark.changes);
         self.ops.truncate(mark.ops);
+        for step in self.undo.drain(mark.undo.min(self.undo.len())..).rev() {
+            match step {
+                Undo::Row(kind, id, row) => drop(self.world.put(kind, id, row)),
+                Undo::LastId(kind, last) => self.world.set_last_id(kind, last),
+            }
+        }
+    }
+
+    /// The next integer id of a kind; ids are never given out twice.
+    pub fn next_id(&mut self, kind: Kind) -> Id {
+        self.undo.push(Undo::LastId(kind, self.world.last_id(kind)));
+        self.world.next_id(kind)
+    }
+
+    fn put(&mut self, kind: Kind, id: Id, row: Option<Row>) {
+        let old = self.world.put(kind, id, row);
+        self.undo.push(Undo::Row(kind, id, old));
     }
 
     fn key(&self, kind: Kind, id: Id) -> Key {
@@ -114,7 +141,7 @@ impl<'a> Txn<'a> {
         let (kind, id) = (obj.kind, obj.id);
         let old = self.world.row(kind, id).cloned();
         let before = old.as_ref().and_then(|r| r.draft.clone());
-        self.changes.push(Change::of(&self.world, before.as_deref(), Some(&obj)));
+        self.changes.push(Change::of(&self.world, before, Some(obj.clone())));
         let row = match old {
             _ if !kind.is_policy() => Row::plain(obj.clone()),
             None => {
@@ -139,7 +166,7 @@ impl<'a> Txn<'a> {
     pub fn remove(&mut self, kind: Kind, id: Id) {
         let Some(row) = self.world.row(kind, id).cloned() else { return };
         let Some(obj) = row.draft.clone() else { return };
-        self.changes.push(Change::of(&self.world, Some(&obj), None));
+        self.changes.push(Change::of(&self.world, Some(obj.clone()), None));
         if row.active.is_some() {
             self.mark_deleted(kind, id, row);
         } else {
@@ -175,7 +202,7 @@ impl<'a> Txn<'a> {
         for (kind, id, _) in self.below(kind, id) {
             self.forget(kind, id);
         }
-        self.world.put(kind, id, None);
+        self.put(kind, id, None);
         let key = self.key(kind, id);
         self.ops.push(Op::DeleteCurrent { key });
     }
@@ -200,7 +227,7 @@ impl<'a> Txn<'a> {
             let (parent, pending) = (obj.parent, row.pending);
             self.ops.push(Op::PutCurrent { key, parent, pending, doc });
         }
-        self.world.put(kind, id, Some(row));
+        self.put(kind, id, Some(row));
     }
 
     /// Drops the draft of an object and of all below it: their active side is all there is, or
@@ -221,7 +248,7 @@ impl<'a> Txn<'a> {
     /// Makes the draft of one object the same as its active side.
     fn settle(&mut self, kind: Kind, id: Id, active: Arc<Obj>) {
         let row = Row { draft: Some(active.clone()), active: Some(active), pending: None };
-        self.world.put(kind, id, Some(row));
+        self.put(kind, id, Some(row));
         let key = self.key(kind, id);
         self.ops.push(Op::DeleteCurrent { key });
     }
@@ -275,7 +302,7 @@ impl<'a> Txn<'a> {
         self.ops.push(Op::DeleteCurrent { key });
         self.ops.push(Op::OpenVersion { key, parent, from: version, doc });
         let row = Row { draft: Some(draft.clone()), active: Some(draft), pending: None };
-        self.world.put(kind, id, Some(row));
+        self.put(kind, id, Some(row));
     }
 
     /// Takes an object out of the policy from a version on.
@@ -285,7 +312,7 @@ impl<'a> Txn<'a> {
             self.ops.push(Op::CloseVersion { key, at: version });
         }
         self.ops.push(Op::DeleteCurrent { key });
-        self.world.put(kind, id, None);
+        self.put(kind, id, None);
     }
 
     /// Adds a store op that no method here makes (blobs, pruning).

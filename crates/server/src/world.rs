@@ -7,9 +7,11 @@
 
 mod index;
 mod object;
+mod summary;
 
 pub use index::{Side, exclusive_keys, key_of, unique_key};
-pub use object::{Obj, Rendered, Row};
+pub use object::{Doc, Obj, Rendered, Row};
+pub use summary::Summary;
 
 use bulkhead_ids::{Id, Kind};
 use bulkhead_store::UpdateType;
@@ -41,6 +43,26 @@ struct Table {
     active: usize,
     changes: u64,
     last_id: u64,
+}
+
+/// An object that is loaded: its row, and what the indexes need to know of its sides.
+pub struct Loaded {
+    /// The kind.
+    pub kind: Kind,
+    /// The id.
+    pub id: Id,
+    /// The sides.
+    pub row: Row,
+    /// Of the draft, where it is not the active side.
+    pub draft: Option<Summary>,
+    /// Of the active side.
+    pub active: Option<Summary>,
+}
+
+impl Loaded {
+    fn summary_of_draft(&self) -> Option<&Summary> {
+        self.draft.as_ref().or(self.active.as_ref())
+    }
 }
 
 impl World {
@@ -137,6 +159,16 @@ impl World {
         self.index.referrers_of(side, target, source)
     }
 
+    /// How many [`World::referrers_of`] there are, without looking at each.
+    pub fn count_referrers(&self, side: Side, target: (Kind, Id), source: Kind) -> usize {
+        self.index.count_referrers(side, target, source)
+    }
+
+    /// Whether an object refers to another on a side.
+    pub fn refers(&self, side: Side, target: (Kind, Id), source: (Kind, Id)) -> bool {
+        self.index.refers(side, target, source)
+    }
+
     /// The object that holds a unique value; see [`unique_key`].
     pub fn holder(&self, kind: Kind, key: &str) -> Option<Id> {
         self.index.holder(kind, key)
@@ -145,13 +177,11 @@ impl World {
     /// All objects whose draft holds a unique value of an object's other side: its own, and those that
     /// hold the same name or external reference.
     pub fn rivals(&self, obj: &Obj) -> Vec<Id> {
-        let mut out: Vec<Id> = index::unique_keys(obj)
-            .flat_map(|key| self.index.holders(obj.kind, &key).collect::<Vec<_>>())
-            .collect();
-        if let Some(key) = index::external_key(obj) {
-            out.extend(self.index.external_holders(obj.kind, &key));
-        }
-        out
+        let keys = Summary::of_object(obj);
+        let unique = keys.unique.iter().flat_map(|key| self.index.holders(obj.kind, key));
+        let external = keys.external.iter();
+        let external = external.flat_map(|key| self.index.external_holders(obj.kind, key));
+        unique.chain(external).collect()
     }
 
     /// Whether any unique value of a kind begins with a text; see [`key_of`].
@@ -164,9 +194,10 @@ impl World {
         self.index.by_external(kind, set, reference)
     }
 
-    /// Puts, replaces or (with `None`) removes the row of an object, and keeps the indexes.
-    pub fn put(&mut self, kind: Kind, id: Id, row: Option<Row>) {
-        let Some(table) = self.tables.get_mut(kind as usize) else { return };
+    /// Puts, replaces or (with `None`) removes the row of an object, keeps the indexes, and returns what
+    /// was there.
+    pub fn put(&mut self, kind: Kind, id: Id, row: Option<Row>) -> Option<Row> {
+        let table = self.tables.get_mut(kind as usize)?;
         let old = match &row {
             Some(new) => table.rows.insert(id, new.clone()),
             None => table.rows.remove(&id),
@@ -177,6 +208,7 @@ impl World {
         table.active = (table.active + active(&row)).saturating_sub(active(&old));
         table.changes += u64::from(old.is_some());
         self.index.replace((kind, id), old.as_ref(), row.as_ref());
+        old
     }
 
     /// Counts the changes to existing objects of some kinds; forms that show such objects are valid
@@ -186,15 +218,17 @@ impl World {
     }
 
     /// Fills an empty world with rows in order of kind and id: faster than one [`World::put`] each.
-    pub fn fill(&mut self, rows: Vec<(Kind, Id, Row)>) {
-        self.index = Index::of(&rows);
-        for (kind, id, row) in rows {
-            if let Some(table) = self.tables.get_mut(kind as usize) {
-                table.deleted += usize::from(row.soft_deleted());
-                table.active += usize::from(row.active.is_some());
-                table.rows.insert(id, row);
+    pub fn fill(&mut self, rows: Vec<Loaded>) {
+        let tables = &mut self.tables;
+        let fill = || {
+            for new in &rows {
+                let Some(table) = tables.get_mut(new.kind as usize) else { continue };
+                table.deleted += usize::from(new.summary_of_draft().is_some_and(|s| s.deleted));
+                table.active += usize::from(new.active.is_some());
+                table.rows.insert(new.id, new.row.clone());
             }
-        }
+        };
+        self.index = rayon::join(|| Index::of(&rows), fill).0;
     }
 
     /// Everything that is pending, in order of kind and id, children beside their parents.

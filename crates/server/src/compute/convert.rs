@@ -43,7 +43,7 @@ pub const KINDS: &[Kind] = &[
 ///
 /// `parent` is the rule set of a rule, also when the object is gone.
 pub fn change(kind: Kind, id: Id, parent: Option<Id>, now: Option<&Obj>) -> Option<Change> {
-    let doc = now.filter(|o| !o.doc.is("deleted")).map(|o| &o.doc);
+    let doc = now.filter(|o| !o.doc.is("deleted")).map(|o| &*o.doc);
     let key = (parent.unwrap_or(Id::SINGLETON), id);
     Some(match kind {
         Kind::Label => Change::Label(id, doc.map(|d| Arc::new(label(d)))),

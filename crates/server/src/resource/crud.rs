@@ -4,7 +4,7 @@
 //! rule is bad), the caller falls back to a [`Mark`](crate::txn::Mark) or drops the whole change.
 
 use super::{Hooks, feature_on, hooks, refs};
-use crate::clock::new_uuid;
+use crate::clock::ordered_uuid;
 use crate::doc::Val;
 use crate::policy::versions::SYSTEM_HREF;
 use crate::txn::Txn;
@@ -155,11 +155,11 @@ fn new_id(txn: &mut Txn<'_>, kind: Kind, body: &Body) -> Id {
     let text = |name: &str| Id::text(body.get(name).and_then(Value::as_str).unwrap_or_default());
     match kind.id_style() {
         IdStyle::Singleton => Id::SINGLETON,
-        IdStyle::Int => txn.world.next_id(kind),
+        IdStyle::Int => txn.next_id(kind),
         // Kinds whose POST takes a `uuid` check it.
         IdStyle::Uuid => {
             let given = body.get("uuid").and_then(Value::as_str);
-            Id::uuid(given.and_then(|u| u.parse().ok()).unwrap_or_else(new_uuid))
+            Id::uuid(given.and_then(|u| u.parse().ok()).unwrap_or_else(ordered_uuid))
         }
         IdStyle::Text if kind == Kind::SecurityPrincipal => text("sid"),
         IdStyle::Text => text("key_id"),

@@ -173,18 +173,19 @@ impl Query {
         let labelled = self.labels.as_ref().filter(|_| parent.is_none() && !self.deleted);
         let labelled = labelled.map(|lists| {
             let side = if kind.is_policy() { side } else { Side::Draft };
-            with_labels(world, side, kind, lists)
+            Labelled::of(world, (side, kind), lists)
         });
         let plain = self.predicates.is_empty() && !self.deleted && self.external == (None, None);
         let counted = plain && (self.labels.is_none() || labelled.is_some());
         if counted {
-            page.matched = labelled.as_ref().map_or(page.total, Vec::len);
+            page.matched = labelled.as_ref().map_or(page.total, |l| l.count(world));
         }
+        let carry = if labelled.is_some() { None } else { self.labels.as_deref() };
         for row in self.candidates(world, (side, kind), parent, labelled) {
             if counted && page.rows.len() >= limit {
                 break;
             }
-            if !self.passes(world, side, kind, row) {
+            if !self.passes(world, (side, kind), row, carry) {
                 continue;
             }
             if !counted {
@@ -203,18 +204,19 @@ impl Query {
         world: &'a World,
         (side, kind): (Side, Kind),
         parent: Option<Id>,
-        labelled: Option<Vec<Id>>,
+        labelled: Option<Labelled>,
     ) -> Box<dyn Iterator<Item = &'a Row> + 'a> {
-        let rows = move |ids: Vec<Id>| ids.into_iter().filter_map(move |id| world.row(kind, id));
         if let (Some(set), Some(reference)) = (&self.external.0, &self.external.1)
             && side == Side::Draft
         {
-            let mut ids: Vec<Id> = world.by_external(kind, set, reference).into_iter().collect();
-            ids.retain(|id| labelled.as_ref().is_none_or(|all| all.binary_search(id).is_ok()));
-            return Box::new(rows(ids));
+            let id = world.by_external(kind, set, reference);
+            let id = id.filter(|id| labelled.as_ref().is_none_or(|l| l.has(world, *id)));
+            return Box::new(id.and_then(|id| world.row(kind, id)).into_iter());
         }
         match (labelled, parent) {
-            (Some(ids), _) => Box::new(rows(ids)),
+            (Some(labelled), _) => {
+                Box::new(labelled.ids(world).filter_map(move |id| world.row(kind, id)))
+            }
             (None, Some(p)) => Box::new(world.children(kind, p)),
             (None, None) if descriptor(kind).is_some_and(|d| d.newest_first) => {
                 Box::new(world.rows(kind).rev().map(|(_, r)| r))
@@ -223,7 +225,15 @@ impl Query {
         }
     }
 
-    fn passes(&self, world: &World, side: Side, kind: Kind, row: &Row) -> bool {
+    /// Whether a row is shown; `carry` are lists of labels of which it must carry one, where no index
+    /// has seen to that.
+    fn passes(
+        &self,
+        world: &World,
+        (side, kind): (Side, Kind),
+        row: &Row,
+        carry: Option<&[Vec<Id>]>,
+    ) -> bool {
         if !on(row, side, kind) || (row.soft_deleted() && !self.deleted) {
             return false;
         }
@@ -234,7 +244,7 @@ impl Query {
         };
         same("external_data_set", &self.external.0)
             && same("external_data_reference", &self.external.1)
-            && self.labels.as_ref().is_none_or(|lists| carries(obj, lists))
+            && carry.is_none_or(|lists| carries(obj, lists))
             && self.predicates.iter().all(|p| p(world, obj))
     }
 }
@@ -261,25 +271,60 @@ fn carries(obj: &crate::world::Obj, lists: &[Vec<Id>]) -> bool {
     lists.iter().any(|list| !list.is_empty() && list.iter().all(|l| labels.contains(l)))
 }
 
-/// Objects that refer to all labels of one of the lists, in order of id.
-fn with_labels(world: &World, side: Side, kind: Kind, lists: &[Vec<Id>]) -> Vec<Id> {
-    let mut found: Vec<Id> = Vec::new();
-    for list in lists {
-        let mut postings: Vec<Vec<Id>> = list
-            .iter()
-            .map(|l| world.referrers_of(side, (Kind::Label, *l), kind).collect())
-            .collect();
-        postings.sort_by_key(Vec::len);
-        let mut postings = postings.into_iter();
-        let mut ids = postings.next().unwrap_or_default();
-        for other in postings {
-            ids.retain(|id| other.binary_search(id).is_ok());
+/// Objects of a kind that refer to all labels of one of some lists, by the index.
+enum Labelled {
+    /// Those with one label: known without looking at each.
+    One(Side, Kind, Id),
+    /// Their ids in order.
+    Found(Vec<Id>),
+}
+
+impl Labelled {
+    fn of(world: &World, (side, kind): (Side, Kind), lists: &[Vec<Id>]) -> Self {
+        if let [list] = lists
+            && let [label] = list.as_slice()
+        {
+            return Self::One(side, kind, *label);
         }
-        found.extend(ids);
+        let mut found: Vec<Id> = Vec::new();
+        for list in lists {
+            let label = |id: Id| (Kind::Label, id);
+            let mut labels = list.clone();
+            labels.sort_by_key(|l| world.count_referrers(side, label(*l), kind));
+            let Some((rarest, others)) = labels.split_first() else { continue };
+            let ids = world.referrers_of(side, label(*rarest), kind);
+            found.extend(
+                ids.filter(|id| others.iter().all(|l| world.refers(side, label(*l), (kind, *id)))),
+            );
+        }
+        if lists.len() > 1 {
+            found.sort_unstable();
+            found.dedup();
+        }
+        Self::Found(found)
     }
-    found.sort_unstable();
-    found.dedup();
-    found
+
+    fn count(&self, world: &World) -> usize {
+        match self {
+            Self::One(side, kind, l) => world.count_referrers(*side, (Kind::Label, *l), *kind),
+            Self::Found(ids) => ids.len(),
+        }
+    }
+
+    fn has(&self, world: &World, id: Id) -> bool {
+        match self {
+            Self::One(side, kind, l) => world.refers(*side, (Kind::Label, *l), (*kind, id)),
+            Self::Found(ids) => ids.binary_search(&id).is_ok(),
+        }
+    }
+
+    /// The ids in order.
+    fn ids(self, world: &World) -> Box<dyn Iterator<Item = Id> + '_> {
+        match self {
+            Self::One(side, kind, l) => Box::new(world.referrers_of(side, (Kind::Label, l), kind)),
+            Self::Found(ids) => Box::new(ids.into_iter()),
+        }
+    }
 }
 
 /// Reads a JSON list of lists of label hrefs.

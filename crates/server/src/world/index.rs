@@ -1,7 +1,9 @@
 //! Secondary indexes of a world, kept by one function for all kinds.
 
+use super::Loaded;
 use super::object::{Obj, Row};
-use bulkhead_api::{Unique, descriptor};
+use super::summary::Summary;
+use bulkhead_api::Unique;
 use bulkhead_ids::{Id, Kind};
 use bulkhead_store::UpdateType;
 use imbl::{OrdMap, OrdSet};
@@ -26,21 +28,52 @@ pub(super) struct Index {
     unique: OrdSet<(Kind, Arc<str>, Id)>,
     external: OrdSet<(Kind, Arc<str>, Id)>,
     children: OrdSet<(Kind, Id, Id)>,
-    draft_refs: OrdSet<(Node, Node)>,
-    active_refs: OrdSet<(Node, Node)>,
+    draft_refs: Refs,
+    active_refs: Refs,
     pending: OrdMap<Node, UpdateType>,
 }
 
-/// The values that must be unique, each with the number of its constraint in front.
-///
-/// Soft-deleted objects hold none.
-pub(super) fn unique_keys(obj: &Obj) -> impl Iterator<Item = Arc<str>> {
-    let constraints = descriptor(obj.kind).map(|d| d.unique.as_slice()).unwrap_or_default();
-    let alive = !obj.doc.is("deleted");
-    constraints.iter().enumerate().filter(move |_| alive).filter_map(|(n, u)| {
-        let values: Option<Vec<&str>> = u.fields.iter().map(|f| obj.doc.str(f)).collect();
-        Some(key_of(n, u, &values?))
-    })
+/// By object and kind of referrer, those that refer to it.
+type Refs = OrdMap<(Node, Kind), Posting>;
+
+/// The ids of those of a kind that refer to an object, never empty. Most objects have one or few
+/// referrers, labels have very many.
+#[derive(Clone)]
+enum Posting {
+    One(Id),
+    Many(OrdSet<Id>),
+}
+
+impl Posting {
+    fn len(&self) -> usize {
+        match self {
+            Self::One(_) => 1,
+            Self::Many(ids) => ids.len(),
+        }
+    }
+
+    fn contains(&self, id: Id) -> bool {
+        match self {
+            Self::One(one) => *one == id,
+            Self::Many(ids) => ids.contains(&id),
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = Id> {
+        let (one, many) = match self {
+            Self::One(id) => (Some(*id), None),
+            Self::Many(ids) => (None, Some(ids)),
+        };
+        one.into_iter().chain(many.into_iter().flat_map(|ids| ids.iter().copied()))
+    }
+
+    fn insert(&mut self, id: Id) {
+        match self {
+            Self::One(one) if *one == id => {}
+            Self::One(one) => *self = Self::Many(OrdSet::from_iter([*one, id])),
+            Self::Many(ids) => drop(ids.insert(id)),
+        }
+    }
 }
 
 /// The key of a constraint for the given field values, as the index holds it.
@@ -56,33 +89,13 @@ pub fn unique_key(constraint: usize, values: &[&str]) -> Arc<str> {
 
 /// All values of an object that no other of its kind may have, external reference included.
 pub fn exclusive_keys(obj: &Obj) -> Vec<Arc<str>> {
-    let external = external_key(obj).map(|k| format!("x{k}").into());
-    unique_keys(obj).chain(external).collect()
+    let summary = Summary::of_object(obj);
+    let external = summary.external.map(|k| format!("x{k}").into());
+    summary.unique.into_iter().chain(external).collect()
 }
 
-/// The key of an external reference; soft-deleted objects hold none.
-pub(super) fn external_key(obj: &Obj) -> Option<Arc<str>> {
-    if obj.doc.is("deleted") {
-        return None;
-    }
-    let (set, reference) =
-        (obj.doc.str("external_data_set")?, obj.doc.str("external_data_reference")?);
-    Some(external_pair(set, reference))
-}
-
-fn external_pair(set: &str, reference: &str) -> Arc<str> {
+pub(super) fn external_pair(set: &str, reference: &str) -> Arc<str> {
     format!("{set}\u{1}{reference}").into()
-}
-
-fn refs(obj: &Obj) -> Vec<Node> {
-    let mut out = Vec::new();
-    if !obj.doc.is("deleted") {
-        obj.doc.for_each_ref(&mut |k, i| out.push((k, i)));
-        out.retain(|(k, _)| *k != Kind::User);
-        out.sort_unstable();
-        out.dedup();
-    }
-    out
 }
 
 fn same(a: Option<&Arc<Obj>>, b: Option<&Arc<Obj>>) -> bool {
@@ -104,16 +117,17 @@ struct Parts {
 }
 
 impl Parts {
-    fn add(mut self, (kind, id, row): &(Kind, Id, Row)) -> Self {
-        let node = (*kind, *id);
-        if let Some(obj) = &row.draft {
-            self.unique.extend(unique_keys(obj).map(|k| (*kind, k, *id)));
-            self.external.extend(external_key(obj).map(|k| (*kind, k, *id)));
-            self.children.extend(obj.parent.map(|p| (*kind, p, *id)));
-            self.draft_refs.extend(refs(obj).into_iter().map(|t| (t, node)));
+    fn add(mut self, new: &Loaded) -> Self {
+        let node = (new.kind, new.id);
+        let (kind, id) = node;
+        if let (Some(obj), Some(draft)) = (&new.row.draft, new.summary_of_draft()) {
+            self.unique.extend(draft.unique.iter().map(|k| (kind, k.clone(), id)));
+            self.external.extend(draft.external.iter().map(|k| (kind, k.clone(), id)));
+            self.children.extend(obj.parent.map(|p| (kind, p, id)));
+            self.draft_refs.extend(draft.targets.iter().map(|t| (*t, node)));
         }
-        if let Some(obj) = &row.active {
-            self.active_refs.extend(refs(obj).into_iter().map(|t| (t, node)));
+        if let Some(active) = &new.active {
+            self.active_refs.extend(active.targets.iter().map(|t| (*t, node)));
         }
         self
     }
@@ -134,14 +148,29 @@ fn sorted<T: Ord + Send, C: FromIterator<T>>(mut parts: Vec<T>) -> C {
     parts.into_iter().collect()
 }
 
+/// The postings of references (object, referrer) in any order.
+fn postings(mut parts: Vec<(Node, Node)>) -> Refs {
+    parts.par_sort_unstable();
+    let groups = parts.chunk_by(|(a, (x, _)), (b, (y, _))| (a, x) == (b, y));
+    let posting = |group: &[(Node, Node)]| match group {
+        [(target, (kind, id))] => Some(((*target, *kind), Posting::One(*id))),
+        [(target, (kind, _)), ..] => {
+            let ids = group.iter().map(|(_, (_, id))| *id);
+            Some(((*target, *kind), Posting::Many(ids.collect())))
+        }
+        [] => None,
+    };
+    groups.filter_map(posting).collect()
+}
+
 impl Index {
     /// The index of rows, made on all cores.
-    pub(super) fn of(rows: &[(Kind, Id, Row)]) -> Self {
+    pub(super) fn of(rows: &[Loaded]) -> Self {
         let parts =
             rows.par_iter().fold(Parts::default, Parts::add).reduce(Parts::default, Parts::join);
-        let pending = rows.iter().filter_map(|(k, i, r)| Some(((*k, *i), r.pending?)));
+        let pending = rows.iter().filter_map(|r| Some(((r.kind, r.id), r.row.pending?)));
         let ((draft_refs, active_refs), (unique, (external, children))) = rayon::join(
-            || rayon::join(|| sorted(parts.draft_refs), || sorted(parts.active_refs)),
+            || rayon::join(|| postings(parts.draft_refs), || postings(parts.active_refs)),
             || {
                 let rest = || (sorted(parts.external), sorted(parts.children));
                 rayon::join(|| sorted(parts.unique), rest)
@@ -181,7 +210,7 @@ impl Index {
         self.children.range((kind, parent, MIN)..=(kind, parent, MAX)).map(|(_, _, child)| *child)
     }
 
-    fn refs(&self, side: Side) -> &OrdSet<(Node, Node)> {
+    fn refs(&self, side: Side) -> &Refs {
         match side {
             Side::Draft => &self.draft_refs,
             Side::Active => &self.active_refs,
@@ -190,7 +219,12 @@ impl Index {
 
     pub(super) fn referrers(&self, side: Side, kind: Kind, id: Id) -> impl Iterator<Item = Node> {
         let t = (kind, id);
-        self.refs(side).range((t, (FIRST, MIN))..=(t, (LAST, MAX))).map(|(_, s)| *s)
+        let found = self.refs(side).range((t, FIRST)..=(t, LAST));
+        found.flat_map(|((_, source), ids)| ids.iter().map(|id| (*source, id)))
+    }
+
+    fn posting(&self, side: Side, target: Node, source: Kind) -> Option<&Posting> {
+        self.refs(side).get(&(target, source))
     }
 
     pub(super) fn referrers_of(
@@ -199,9 +233,15 @@ impl Index {
         target: Node,
         source: Kind,
     ) -> impl Iterator<Item = Id> {
-        self.refs(side)
-            .range((target, (source, MIN))..=(target, (source, MAX)))
-            .map(|(_, (_, id))| *id)
+        self.posting(side, target, source).into_iter().flat_map(Posting::iter)
+    }
+
+    pub(super) fn count_referrers(&self, side: Side, target: Node, source: Kind) -> usize {
+        self.posting(side, target, source).map_or(0, Posting::len)
+    }
+
+    pub(super) fn refers(&self, side: Side, target: Node, source: Node) -> bool {
+        self.posting(side, target, source.0).is_some_and(|p| p.contains(source.1))
     }
 
     pub(super) fn pending(&self) -> impl Iterator<Item = (Kind, Id, UpdateType)> {
@@ -218,7 +258,10 @@ impl Index {
         let (old_active, new_active) =
             (old.and_then(|r| r.active.as_ref()), new.and_then(|r| r.active.as_ref()));
         if !same(old_active, new_active) {
-            replace_refs(&mut self.active_refs, node, old_active, new_active);
+            let targets = |o: Option<&Arc<Obj>>| o.map(|o| Summary::of_object(o).targets);
+            let (old, new) = (targets(old_active), targets(new_active));
+            let (old, new) = (old.unwrap_or_default(), new.unwrap_or_default());
+            replace_refs(&mut self.active_refs, node, (&old, &new));
         }
         match new.and_then(|r| r.pending) {
             Some(u) => self.pending.insert(node, u),
@@ -228,19 +271,23 @@ impl Index {
 
     fn replace_draft(&mut self, node: Node, old: Option<&Arc<Obj>>, new: Option<&Arc<Obj>>) {
         let (kind, id) = node;
-        for key in old.into_iter().flat_map(|o| unique_keys(o)) {
-            self.unique.remove(&(kind, key, id));
-        }
-        for key in new.into_iter().flat_map(|o| unique_keys(o)) {
-            self.unique.insert((kind, key, id));
-        }
-        if let Some(key) = old.and_then(|o| external_key(o)) {
-            self.external.remove(&(kind, key, id));
-        }
-        if let Some(key) = new.and_then(|o| external_key(o)) {
-            self.external.insert((kind, key, id));
-        }
         let parents = (old.and_then(|o| o.parent), new.and_then(|o| o.parent));
+        let summary = |o: Option<&Arc<Obj>>| o.map(|o| Summary::of_object(o)).unwrap_or_default();
+        let (old, new) = (summary(old), summary(new));
+        for key in old.unique.iter().filter(|k| !new.unique.contains(k)) {
+            self.unique.remove(&(kind, key.clone(), id));
+        }
+        for key in new.unique.iter().filter(|k| !old.unique.contains(k)) {
+            self.unique.insert((kind, key.clone(), id));
+        }
+        if old.external != new.external {
+            if let Some(key) = &old.external {
+                self.external.remove(&(kind, key.clone(), id));
+            }
+            if let Some(key) = &new.external {
+                self.external.insert((kind, key.clone(), id));
+            }
+        }
         if parents.0 != parents.1 {
             if let Some(p) = parents.0 {
                 self.children.remove(&(kind, p, id));
@@ -249,7 +296,7 @@ impl Index {
                 self.children.insert((kind, p, id));
             }
         }
-        replace_refs(&mut self.draft_refs, node, old, new);
+        replace_refs(&mut self.draft_refs, node, (&old.targets, &new.targets));
     }
 }
 
@@ -267,19 +314,31 @@ const MAX: Id = Id::from_bytes([0xff; 16]);
 const FIRST: Kind = Kind::AccessRestriction;
 const LAST: Kind = Kind::WorkloadSettings;
 
-fn replace_refs(
-    set: &mut OrdSet<(Node, Node)>,
-    node: Node,
-    old: Option<&Arc<Obj>>,
-    new: Option<&Arc<Obj>>,
-) {
-    let before = old.map(|o| refs(o)).unwrap_or_default();
-    let after = new.map(|o| refs(o)).unwrap_or_default();
+/// Replaces what an object refers to, before and after.
+fn replace_refs(refs: &mut Refs, node: Node, (before, after): (&[Node], &[Node])) {
     for target in before.iter().filter(|t| after.binary_search(t).is_err()) {
-        set.remove(&(*target, node));
+        remove_ref(refs, *target, node);
     }
     for target in after.iter().filter(|t| before.binary_search(t).is_err()) {
-        set.insert((*target, node));
+        match refs.get_mut(&(*target, node.0)) {
+            Some(posting) => posting.insert(node.1),
+            None => drop(refs.insert((*target, node.0), Posting::One(node.1))),
+        }
+    }
+}
+
+fn remove_ref(refs: &mut Refs, target: Node, (kind, id): Node) {
+    let key = (target, kind);
+    let last = match refs.get_mut(&key) {
+        Some(Posting::Many(ids)) => {
+            ids.remove(&id);
+            ids.is_empty()
+        }
+        Some(Posting::One(one)) => *one == id,
+        None => false,
+    };
+    if last {
+        refs.remove(&key);
     }
 }
 

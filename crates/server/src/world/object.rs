@@ -5,7 +5,9 @@ use arc_swap::ArcSwapOption;
 use bulkhead_ids::{Id, Kind};
 use bulkhead_store::UpdateType;
 use bytes::Bytes;
-use std::sync::Arc;
+use std::fmt;
+use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
 
 /// One side of an object: its document and what identifies it.
 pub struct Obj {
@@ -16,9 +18,63 @@ pub struct Obj {
     /// The object it lives under.
     pub parent: Option<Id>,
     /// What it holds; without href, caps and other fields that are derived.
-    pub doc: Val,
+    pub doc: Doc,
     /// The last rendered form; see [`crate::render`].
     pub rendered: ArcSwapOption<Rendered>,
+}
+
+/// The document of an object. One that was loaded is parsed when it is first looked at: a start loads
+/// very many, and most are not asked for soon.
+pub struct Doc {
+    parsed: OnceLock<Val>,
+    /// The stored form, of documents that were loaded.
+    text: Bytes,
+}
+
+impl Doc {
+    /// A document in its stored form, which must be valid JSON.
+    pub const fn stored(text: Bytes) -> Self {
+        Self { parsed: OnceLock::new(), text }
+    }
+}
+
+impl From<Val> for Doc {
+    fn from(val: Val) -> Self {
+        Self { parsed: OnceLock::from(val), text: Bytes::new() }
+    }
+}
+
+impl Deref for Doc {
+    type Target = Val;
+
+    fn deref(&self) -> &Val {
+        // INVARIANT: what is loaded was read through once as JSON (see `Summary::of`).
+        self.parsed.get_or_init(|| Val::parse(&self.text).unwrap_or_default())
+    }
+}
+
+impl PartialEq<Val> for Doc {
+    fn eq(&self, other: &Val) -> bool {
+        **self == *other
+    }
+}
+
+impl PartialEq<Doc> for Val {
+    fn eq(&self, other: &Doc) -> bool {
+        *self == **other
+    }
+}
+
+impl PartialEq for Doc {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl fmt::Debug for Doc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
 }
 
 /// A rendered object, valid for one state of what it shows.
@@ -31,7 +87,8 @@ pub struct Rendered {
 
 impl Obj {
     /// An object with nothing rendered yet.
-    pub fn new(kind: Kind, id: Id, parent: Option<Id>, doc: Val) -> Arc<Self> {
+    pub fn new(kind: Kind, id: Id, parent: Option<Id>, doc: impl Into<Doc>) -> Arc<Self> {
+        let doc = doc.into();
         Arc::new(Self { kind, id, parent, doc, rendered: ArcSwapOption::empty() })
     }
 }
