@@ -134,6 +134,11 @@ impl World {
         self.tables.get(kind as usize).map_or(0, |t| t.rows.len() - t.deleted)
     }
 
+    /// Whether any object of a kind is soft-deleted.
+    pub fn any_deleted(&self, kind: Kind) -> bool {
+        self.tables.get(kind as usize).is_some_and(|t| t.deleted > 0)
+    }
+
     /// Objects of a kind in the active policy.
     pub fn count_active(&self, kind: Kind) -> usize {
         self.tables.get(kind as usize).map_or(0, |t| t.active)

@@ -22,6 +22,14 @@ pub struct Query {
     pub usage: bool,
 }
 
+/// What is left to look at in each row.
+struct Left<'a> {
+    /// Lists of labels of which it must carry one.
+    labels: Option<&'a [Vec<Id>]>,
+    /// Whether it is soft-deleted.
+    deleted: bool,
+}
+
 /// What a query selects.
 pub struct Page {
     /// The rows, in order of id, cut to the size asked for.
@@ -180,12 +188,16 @@ impl Query {
         if counted {
             page.matched = labelled.as_ref().map_or(page.total, |l| l.count(world));
         }
-        let carry = if labelled.is_some() { None } else { self.labels.as_deref() };
+        // Indexes hold no deleted objects, and have seen to the labels.
+        let left = Left {
+            labels: if labelled.is_some() { None } else { self.labels.as_deref() },
+            deleted: !self.deleted && labelled.is_none() && world.any_deleted(kind),
+        };
         for row in self.candidates(world, (side, kind), parent, labelled) {
             if counted && page.rows.len() >= limit {
                 break;
             }
-            if !self.passes(world, (side, kind), row, carry) {
+            if !self.passes(world, (side, kind), row, &left) {
                 continue;
             }
             if !counted {
@@ -225,16 +237,15 @@ impl Query {
         }
     }
 
-    /// Whether a row is shown; `carry` are lists of labels of which it must carry one, where no index
-    /// has seen to that.
+    /// Whether a row is shown.
     fn passes(
         &self,
         world: &World,
         (side, kind): (Side, Kind),
         row: &Row,
-        carry: Option<&[Vec<Id>]>,
+        left: &Left<'_>,
     ) -> bool {
-        if !on(row, side, kind) || (row.soft_deleted() && !self.deleted) {
+        if !on(row, side, kind) || (left.deleted && row.soft_deleted()) {
             return false;
         }
         let active = side == Side::Active && kind.is_policy();
@@ -244,7 +255,7 @@ impl Query {
         };
         same("external_data_set", &self.external.0)
             && same("external_data_reference", &self.external.1)
-            && carry.is_none_or(|lists| carries(obj, lists))
+            && left.labels.is_none_or(|lists| carries(obj, lists))
             && self.predicates.iter().all(|p| p(world, obj))
     }
 }
