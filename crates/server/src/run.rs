@@ -16,7 +16,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
@@ -192,8 +192,10 @@ async fn run(ready: Ready) -> Result<(), RunError> {
     let mut tasks = crate::tasks::start(&app, &stopped);
     servers.spawn(crate::syslog::run(app.clone(), stopped.clone()));
     servers.spawn(crate::authn::upkeep::run(app.clone(), stopped));
+    // Who reads the announcement may stop the server at once.
+    let signals = (signal_of(SignalKind::terminate())?, signal_of(SignalKind::interrupt())?);
     crate::boot::announce(&app, &serve, &files, (&urls, login)).await?;
-    let failed = wait_for_stop(&app.state).await?;
+    let failed = wait_for_stop(&app.state, signals).await;
     tracing::info!("stopping: open requests may finish");
     stop.send_replace(true);
     while servers.join_next().await.is_some() {}
@@ -201,13 +203,15 @@ async fn run(ready: Ready) -> Result<(), RunError> {
     if failed { Err(RunError::Unsure) } else { Ok(()) }
 }
 
+fn signal_of(kind: SignalKind) -> Result<Signal, RunError> {
+    signal(kind).map_err(RunError::Runtime)
+}
+
 /// Waits for a signal, or (`true`) until the store can take no more changes.
-async fn wait_for_stop(state: &State) -> Result<bool, RunError> {
-    let mut term = signal(SignalKind::terminate()).map_err(RunError::Runtime)?;
-    let mut int = signal(SignalKind::interrupt()).map_err(RunError::Runtime)?;
+async fn wait_for_stop(state: &State, (mut term, mut int): (Signal, Signal)) -> bool {
     tokio::select! {
-        _ = term.recv() => Ok(false),
-        _ = int.recv() => Ok(false),
-        () = state.fatal.notified() => Ok(true),
+        _ = term.recv() => false,
+        _ = int.recv() => false,
+        () = state.fatal.notified() => true,
     }
 }
