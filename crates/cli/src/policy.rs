@@ -212,8 +212,14 @@ async fn plan(cx: &Context, pce: &Pce, only: &[String]) -> Result {
     let objects = named(&items);
     let needed = pce.policy_dependencies(&objects).await?;
     let impact = pce.policy_impact(&objects).await?;
-    let plan = json!({"changes": items, "missing": needed, "impact": impact});
-    Printer::new(&cx.style, &["changes", "missing", "impact"]).object(&plan)?;
+    // Which hosts change, and how: an addition of Bulkhead's that other servers do not have.
+    let effect = match pce.get("/x/effect").await {
+        Ok(answer) => answer.json()?,
+        Err(error) if matches!(error.status(), Some(403..=406)) => Value::Null,
+        Err(error) => return Err(error.into()),
+    };
+    let plan = json!({"changes": items, "missing": needed, "impact": impact, "effect": effect});
+    Printer::new(&cx.style, &["changes", "missing", "impact", "effect"]).object(&plan)?;
     if items.is_empty() { Ok(()) } else { Err(Failure::Code(code::DIFFERENCES)) }
 }
 

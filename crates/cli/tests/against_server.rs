@@ -228,7 +228,9 @@ fn exchange(sh: &Shell) {
 
 fn policy(sh: &Shell) {
     assert!(sh.ends(3, "policy diff").out.contains("create"));
-    assert!(sh.ends(3, "policy plan").out.contains("impact"));
+    let plan = sh.ends(3, "policy plan -o json").out;
+    let plan: Value = serde_json::from_str(&plan).unwrap();
+    assert!(plan["impact"].is_object() && plan["effect"].is_object(), "{plan}");
     sh.ends(2, "policy provision");
     sh.ok("policy provision --note first --yes");
     sh.ok("policy diff");

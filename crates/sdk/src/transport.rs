@@ -160,6 +160,10 @@ impl Inner {
         loop {
             match self.whole(call).await {
                 Ok(answer) => return Ok(answer),
+                // An earlier try deleted it, and its answer was lost.
+                Err(error) if tries > 0 && call.method == Method::DELETE && error.is_gone() => {
+                    return Ok(Response::empty(call));
+                }
                 Err(error) => self.pause(call, error, &mut tries).await?,
             }
         }
@@ -300,6 +304,12 @@ pub(crate) fn seconds(text: &str) -> Option<Duration> {
 }
 
 impl Response {
+    /// 204 for a call that was carried out, but not answered.
+    fn empty(call: &Call) -> Self {
+        let (headers, body) = (HeaderMap::new(), Bytes::new());
+        Self { request: call.name(), status: 204, headers, body }
+    }
+
     /// The body as JSON.
     ///
     /// # Errors

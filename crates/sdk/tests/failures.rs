@@ -75,6 +75,16 @@ async fn repeats_a_get_but_not_a_post_after_a_500() {
 }
 
 #[tokio::test]
+async fn a_delete_whose_answer_was_lost_is_done() {
+    let gone = || Answer::json(404, r#"[{"token":"not_found_error","message":"x"}]"#);
+    let script = Script::start(vec![Answer::hang_up(), gone()]);
+    pce(&script).labels().delete(LABEL).await.unwrap();
+    assert_eq!(script.lines(), ["DELETE /api/v2/orgs/1/labels/1"; 2]);
+    let script = Script::start(vec![gone()]);
+    assert!(pce(&script).labels().delete(LABEL).await.unwrap_err().is_gone());
+}
+
+#[tokio::test]
 async fn a_post_that_was_refused_before_it_acted_is_repeated() {
     let busy = Answer::json(503, r#"[{"token":"unavailable","message":"x"}]"#);
     let script = Script::start(vec![busy.header("Retry-After", "0"), ok()]);
