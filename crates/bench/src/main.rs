@@ -5,6 +5,7 @@
 
 mod api;
 mod bare;
+mod engine;
 mod load;
 mod process;
 mod report;
@@ -109,22 +110,36 @@ fn run(
     (data, out): (Option<PathBuf>, Option<&std::path::Path>),
 ) -> Result<(), BenchError> {
     let mut report = report::Report::default();
-    let made = if data.is_none() { Some(world::build(plan)?) } else { None };
-    let data = made.as_ref().map(|d| d.path().to_owned()).or(data).unwrap_or_default();
-    if plan.wants("A3") {
-        start::measure(plan, &data, &mut report)?;
-    }
-    if plan.wants("A1") {
-        runtime.block_on(api::measure(plan, &data, &mut report))?;
-    }
-    if plan.wants("A2") {
-        runtime.block_on(writes::measure(plan, &data, &mut report))?;
+    engine::measure(plan, &mut report);
+    if ["A1", "A2", "A3"].iter().any(|id| plan.wants(id)) {
+        server(runtime, plan, data, &mut report)?;
     }
     report.print();
     match out {
         Some(path) => report.write(path),
         None => Ok(()),
     }
+}
+
+/// The rows that need a server.
+fn server(
+    runtime: &tokio::runtime::Runtime,
+    plan: &process::Plan,
+    data: Option<PathBuf>,
+    report: &mut report::Report,
+) -> Result<(), BenchError> {
+    let made = if data.is_none() { Some(world::build(plan)?) } else { None };
+    let data = made.as_ref().map(|d| d.path().to_owned()).or(data).unwrap_or_default();
+    if plan.wants("A3") {
+        start::measure(plan, &data, report)?;
+    }
+    if plan.wants("A1") {
+        runtime.block_on(api::measure(plan, &data, report))?;
+    }
+    if plan.wants("A2") {
+        runtime.block_on(writes::measure(plan, &data, report))?;
+    }
+    Ok(())
 }
 
 fn fail(e: &BenchError) -> ExitCode {
