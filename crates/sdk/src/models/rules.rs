@@ -43,6 +43,9 @@ model! {
         unscoped_consumers: bool,
         network_type: String,
         use_workload_subnets: [String],
+        /// Whether every address is meant but those of the IP lists named; 26.x.
+        all_ips_except_for_in_providers: bool,
+        all_ips_except_for_in_consumers: bool,
         log_flow: bool,
     } read {}
 }
@@ -89,6 +92,9 @@ model! {
         egress_services: [RuleService],
         network_type: String,
         unscoped_consumers: bool,
+        /// Whether every address is meant but those of the IP lists named; 26.x.
+        all_ips_except_for_in_providers: bool,
+        all_ips_except_for_in_consumers: bool,
     } read {}
 }
 
