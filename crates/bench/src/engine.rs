@@ -209,15 +209,7 @@ fn search(what: &str, report: &mut Report, run: impl Fn(u32) -> (f64, f64, bool)
 fn decide(d: &Decisions, report: &mut Report) {
     let engine = Engine::new(d.snapshot.clone());
     let end = |n: u32| FlowEnd { workload: Some(workload_id(n)), ip: None };
-    let flow = |q: &(u32, u32, u16)| Flow {
-        src: end(q.0),
-        dst: end(q.1),
-        service: ProtoPorts::tcp(q.2),
-        process: None,
-        windows_service: None,
-        dst_fqdn: None,
-        principals: Vec::new(),
-    };
+    let flow = |q: &(u32, u32, u16)| Flow::new(end(q.0), end(q.1), ProtoPorts::tcp(q.2));
     // A flow from a workload to itself needs no rules: it would flatter the figure.
     let asked: Vec<&(u32, u32, u16)> = d.questions.iter().filter(|q| q.0 != q.1).collect();
     let flows: Vec<Flow> = asked.iter().map(|q| flow(q)).collect();

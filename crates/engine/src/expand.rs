@@ -119,12 +119,24 @@ impl<'a> Expander<'a> {
         Some(self.context.r_scopes(&head.scopes, split))
     }
 
-    fn allow(&self, key: (Id, Id), rule: &AllowRule) -> Vec<Draft> {
+    /// The scopes of providers and of consumers that a rule is expanded in; none when it is switched off.
+    fn scope_pairs(
+        &self,
+        enabled: bool,
+        rule_set: Option<Id>,
+        (unscoped_consumers, except_providers): (bool, bool),
+    ) -> Vec<(Conj, Conj)> {
         // What is left out differs from scope to scope, so they cannot be told as one.
-        let split = !rule.unscoped_consumers || rule.all_ips_except_providers;
-        let Some(scopes) = self.r_disabled(rule.enabled, Some(key.0), split) else {
-            return Vec::new();
+        let split = !unscoped_consumers || except_providers;
+        let scopes = self.r_disabled(enabled, rule_set, split).unwrap_or_default();
+        let pair = |scope: Conj| {
+            let consumers = if unscoped_consumers { Conj::default() } else { scope.clone() };
+            (scope, consumers)
         };
+        scopes.into_iter().map(pair).collect()
+    }
+
+    fn allow(&self, key: (Id, Id), rule: &AllowRule) -> Vec<Draft> {
         let head = Head {
             effect: Effect::Allow,
             flags: EntryFlags {
@@ -142,23 +154,17 @@ impl<'a> Expander<'a> {
         };
         let services: Arc<[ServiceEntry]> = entries(&rule.services, self.snapshot()).into();
         let mut out = Vec::new();
-        for scope in &scopes {
-            let open = Conj::default();
-            let consumer_scope = if rule.unscoped_consumers { &open } else { scope };
-            let providers = self.context.r_side(&rule.providers, scope, rule.resolve_providers);
+        let bound = (rule.unscoped_consumers, rule.all_ips_except_providers);
+        for (scope, consumer_scope) in self.scope_pairs(rule.enabled, Some(key.0), bound) {
+            let providers = self.context.r_side(&rule.providers, &scope, rule.resolve_providers);
             let consumers =
-                self.context.r_side(&rule.consumers, consumer_scope, rule.resolve_consumers);
+                self.context.r_side(&rule.consumers, &consumer_scope, rule.resolve_consumers);
             self.r_one_end(&head, (&providers, &consumers), &services, &mut out);
         }
         out
     }
 
     fn deny(&self, rule_set: Option<Id>, rule: &DenyRule) -> Vec<Draft> {
-        // What is left out differs from scope to scope, so they cannot be told as one.
-        let split = !rule.unscoped_consumers || rule.all_ips_except_providers;
-        let Some(scopes) = self.r_disabled(rule.enabled, rule_set, split) else {
-            return Vec::new();
-        };
         let override_deny = rule.override_deny && rule_set.is_some();
         let head = Head {
             effect: if override_deny { Effect::OverrideDeny } else { Effect::Deny },
@@ -174,14 +180,13 @@ impl<'a> Expander<'a> {
         };
         let services: Arc<[ServiceEntry]> = entries(&rule.services, self.snapshot()).into();
         let mut out = Vec::new();
-        for scope in &scopes {
-            let open = Conj::default();
-            let consumer_scope = if rule.unscoped_consumers { &open } else { scope };
-            let side = |actors, scope| {
+        let bound = (rule.unscoped_consumers, rule.all_ips_except_providers);
+        for (scope, consumer_scope) in self.scope_pairs(rule.enabled, rule_set, bound) {
+            let side = |actors, scope: &Conj| {
                 r_deny_workloads(self.context.r_side(actors, scope, Resolve::default()))
             };
-            let providers = side(&rule.providers, scope);
-            let consumers = side(&rule.consumers, consumer_scope);
+            let providers = side(&rule.providers, &scope);
+            let consumers = side(&rule.consumers, &consumer_scope);
             self.r_deny_dir(&head, (&providers, &consumers), &services, &mut out);
         }
         out

@@ -18,12 +18,13 @@ use bulkhead_model::{
     Actor, AddressSets, Effect, Entry, Flow, FlowEnd, NetworkType, Peers, RuleTable, ServiceRef,
     Snapshot,
 };
-use bulkhead_netset::{IpRange, IpSet, PortRange, ProtoPorts, ServiceSet, U8Range};
+use bulkhead_netset::{IpSet, PortRange, ProtoPorts, ServiceSet, U8Range};
 use rayon::prelude::*;
 
 use crate::engine::Engine;
 use crate::hosts::{HostIx, contributes};
 use crate::names::NetsIx;
+use crate::service::entries;
 
 /// What is claimed of consumers, providers and services.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -104,7 +105,9 @@ fn minus(pieces: Vec<Piece>, (ips, services): &Piece) -> Vec<Piece> {
 impl Engine {
     /// Judges a claim. A side that names nobody makes `never` and `always` hold, and `allowed` not.
     pub fn judge(&self, assertion: &Assertion) -> Outcome {
-        let services = self.asked(&assertion.services);
+        let asked = entries(&assertion.services, self.snapshot());
+        // Whose process it is makes no difference to what is asked.
+        let services = ServiceSet::union_all(asked.iter().map(|e| &e.ports));
         let sides = [&assertion.consumers, &assertion.providers].map(|actors| self.named(actors));
         let [consumers, providers] = &sides;
         let judge = Judge { engine: self, claim: assertion.claim, services: &services };
@@ -117,22 +120,6 @@ impl Engine {
             (Claim::Allowed, None) => Outcome::Broken(None),
             (_, Some(flow)) => Outcome::Broken(Some(Box::new(flow))),
         }
-    }
-
-    /// The ports of the services, without regard to processes.
-    fn asked(&self, services: &[ServiceRef]) -> ServiceSet {
-        let snapshot = self.snapshot();
-        let mut all = Vec::new();
-        for service in services {
-            match service {
-                ServiceRef::Inline(ports) => all.push(ports.clone()),
-                ServiceRef::Service(id) => {
-                    let entries = snapshot.services.get(id).into_iter().flat_map(|s| &s.entries);
-                    all.extend(entries.map(|e| e.ports.clone()));
-                }
-            }
-        }
-        ServiceSet::union_all(&all)
     }
 
     fn named(&self, actors: &[Actor]) -> Side {
@@ -168,13 +155,7 @@ impl Engine {
         (theirs, their_ips): (&Member, &IpSet),
     ) -> Option<(FlowEnd, FlowEnd)> {
         let ends = |member: &Member, ips: &IpSet, nets: NetsIx| -> Vec<(Id, IpAddr)> {
-            let hosts = member.hosts.iter().filter_map(|ix| self.row(Some(*ix)));
-            let some = hosts.flat_map(|host| {
-                let all = host.contributions().into_iter();
-                let seen = all.filter(|(_, via)| contributes(&self.names, nets, host.nets, *via));
-                seen.map(|(ip, _)| (host.id, ip)).collect::<Vec<(Id, IpAddr)>>()
-            });
-            some.filter(|(_, ip)| ips.contains(*ip)).collect()
+            self.seen(member, nets).filter(|(_, ip)| ips.contains(*ip)).collect()
         };
         let ours_seen = ends(ours, our_ips, theirs.nets);
         let theirs_seen =
@@ -188,15 +169,18 @@ impl Engine {
         })
     }
 
-    /// The addresses under which hosts in some networks see the workloads of members (R-NETWORK).
-    fn seen<'a>(&self, members: impl Iterator<Item = &'a Member>, nets: NetsIx) -> IpSet {
-        let hosts = members.flat_map(|m| &m.hosts).filter_map(|ix| self.row(Some(*ix)));
-        let ranges = hosts.flat_map(|host| {
+    /// The workloads of a member with the addresses under which hosts in some networks see them (R-NETWORK).
+    fn seen<'a>(
+        &'a self,
+        member: &'a Member,
+        nets: NetsIx,
+    ) -> impl Iterator<Item = (Id, IpAddr)> + 'a {
+        let hosts = member.hosts.iter().filter_map(|ix| self.row(Some(*ix)));
+        hosts.flat_map(move |host| {
             let all = host.contributions().into_iter();
-            let nets = all.filter(|(_, via)| contributes(&self.names, nets, host.nets, *via));
-            nets.map(|(ip, _)| IpRange::from(ip)).collect::<Vec<IpRange>>()
-        });
-        ranges.collect()
+            let seen = all.filter(move |(_, via)| contributes(&self.names, nets, host.nets, *via));
+            seen.map(|(ip, _)| (host.id, ip))
+        })
     }
 }
 
@@ -323,7 +307,8 @@ impl Judge<'_> {
     }
 
     fn opened<'m>(&self, member: &'m Member, other: &Side, inbound: bool) -> Open<'m> {
-        let others = self.engine.seen(other.workloads.iter(), member.nets);
+        let others = other.workloads.iter().flat_map(|m| self.engine.seen(m, member.nets));
+        let others: IpSet = others.map(|(_, ip)| ip).collect();
         let entries = if inbound { &member.table.inbound } else { &member.table.outbound };
         let pieces = self.telling(self.open(entries, &others), &others);
         Open { member, pieces }
@@ -353,7 +338,7 @@ impl Judge<'_> {
                 let ends = self.engine.example((member, peers), (open.member, &all));
                 if let Some((peer, own)) = ends {
                     let (src, dst) = if inbound { (peer, own) } else { (own, peer) };
-                    return Some(flow(src, dst, narrow(service)));
+                    return Some(Flow::new(src, dst, narrow(service)));
                 }
             }
         }
@@ -368,7 +353,7 @@ impl Judge<'_> {
                 let Some(service) = services.entries().next() else { continue };
                 let ends = self.engine.example((from.member, sources), (to.member, targets));
                 if let Some((src, dst)) = ends {
-                    return Some(flow(src, dst, narrow(service)));
+                    return Some(Flow::new(src, dst, narrow(service)));
                 }
             }
         }
@@ -385,25 +370,13 @@ impl Judge<'_> {
             let own = self.engine.row(member.hosts.first().copied())?.id;
             let own = FlowEnd { workload: Some(own), ip: None };
             let (src, dst) = if inbound { (at(ip), own) } else { (own, at(ip)) };
-            Some(flow(src, dst, narrow(service)))
+            Some(Flow::new(src, dst, narrow(service)))
         })
     }
 }
 
 const fn at(ip: IpAddr) -> FlowEnd {
     FlowEnd { workload: None, ip: Some(ip) }
-}
-
-const fn flow(src: FlowEnd, dst: FlowEnd, service: ProtoPorts) -> Flow {
-    Flow {
-        src,
-        dst,
-        service,
-        process: None,
-        windows_service: None,
-        dst_fqdn: None,
-        principals: Vec::new(),
-    }
 }
 
 /// One port, type or protocol of an entry: an example of it.

@@ -43,18 +43,6 @@ fn named(s: &Snapshot, actor: &Actor) -> Vec<Id> {
     bulkhead_oracle::members(s, std::slice::from_ref(actor), &[]).into_iter().collect()
 }
 
-fn flow(src: FlowEnd, dst: FlowEnd, service: ProtoPorts) -> Flow {
-    Flow {
-        src,
-        dst,
-        service,
-        process: None,
-        windows_service: None,
-        dst_fqdn: None,
-        principals: Vec::new(),
-    }
-}
-
 /// Whether both ends let a flow through in full enforcement.
 fn allowed(s: &Snapshot, flow: &Flow) -> bool {
     let decision = decide(s, flow);
@@ -75,7 +63,7 @@ fn pairs(s: &Snapshot, assertion: &(Actor, Actor), port: ProtoPorts) -> Vec<bool
             let (Some(src), Some(dst)) = (address(&consumer), address(&provider)) else { continue };
             if consumer != provider && src != dst && src.is_ipv4() == dst.is_ipv4() {
                 let end = |workload, ip| FlowEnd { workload: Some(workload), ip: Some(ip) };
-                out.push(allowed(s, &flow(end(consumer, src), end(provider, dst), port)));
+                out.push(allowed(s, &Flow::new(end(consumer, src), end(provider, dst), port)));
             }
         }
     }

@@ -101,6 +101,18 @@ pub enum DraftDecision {
 }
 
 impl DraftDecision {
+    /// All decisions.
+    pub const ALL: [Self; 8] = [
+        Self::Allowed,
+        Self::AllowedAcrossBoundary,
+        Self::Blocked,
+        Self::PotentiallyBlocked,
+        Self::BlockedByBoundary,
+        Self::PotentiallyBlockedByBoundary,
+        Self::BlockedByOverrideDeny,
+        Self::PotentiallyBlockedByOverrideDeny,
+    ];
+
     /// The value of `draft_policy_decision` on the wire.
     pub const fn as_str(self) -> &'static str {
         match self {

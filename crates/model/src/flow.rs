@@ -39,3 +39,18 @@ pub struct Flow {
     /// User groups of the source's user, sorted.
     pub principals: Vec<Id>,
 }
+
+impl Flow {
+    /// A flow of which nothing is known but its ends and its service: no process, name or user.
+    pub const fn new(src: FlowEnd, dst: FlowEnd, service: ProtoPorts) -> Self {
+        Self {
+            src,
+            dst,
+            service,
+            process: None,
+            windows_service: None,
+            dst_fqdn: None,
+            principals: Vec::new(),
+        }
+    }
+}

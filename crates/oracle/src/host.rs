@@ -55,15 +55,7 @@ fn at_host(
         return (Some(Effect::Essential), Vec::new());
     }
     let peer = FlowEnd { workload: None, ip: Some(peer) };
-    let flow = Flow {
-        src: FlowEnd::default(),
-        dst: FlowEnd::default(),
-        service: *service,
-        process: None,
-        windows_service: None,
-        dst_fqdn: None,
-        principals: Vec::new(),
-    };
+    let flow = Flow::new(FlowEnd::default(), FlowEnd::default(), *service);
     let host = (workload, host.as_ref());
     let hits = hits(&Question { s, host, direction, peer, flow: &flow, traffic });
     let effect = hits.iter().map(|(_, effect)| *effect).min();

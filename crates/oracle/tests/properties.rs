@@ -231,16 +231,7 @@ fn every_effect_and_decision_is_met() {
     for effect in [Effect::Essential, Effect::OverrideDeny, Effect::Allow, Effect::Deny] {
         assert!(effects.contains(&effect), "no flow met {effect:?}");
     }
-    for decision in [
-        DraftDecision::Allowed,
-        DraftDecision::AllowedAcrossBoundary,
-        DraftDecision::Blocked,
-        DraftDecision::PotentiallyBlocked,
-        DraftDecision::BlockedByBoundary,
-        DraftDecision::PotentiallyBlockedByBoundary,
-        DraftDecision::BlockedByOverrideDeny,
-        DraftDecision::PotentiallyBlockedByOverrideDeny,
-    ] {
+    for decision in DraftDecision::ALL {
         assert!(decisions.contains(&decision), "no flow met {decision:?}");
     }
     assert!(networks.contains(&NetworkType::All) && !networks.contains(&NetworkType::NonBrn));

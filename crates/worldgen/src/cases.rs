@@ -274,7 +274,7 @@ fn run(doc: &CaseDoc, expect: &ExpectDoc, base: &Snapshot, flow: &Flow) -> Resul
     let draft = match &expect.draft {
         None => None,
         Some(text) => {
-            let found = DRAFTS.into_iter().find(|draft| draft.as_str() == text);
+            let found = DraftDecision::ALL.into_iter().find(|draft| draft.as_str() == text);
             Some(found.ok_or_else(|| unknown(text))?)
         }
     };
@@ -288,18 +288,6 @@ fn run(doc: &CaseDoc, expect: &ExpectDoc, base: &Snapshot, flow: &Flow) -> Resul
         because: doc.because.clone().map(|because| (because.from, because.to)),
     })
 }
-
-/// Every decision of a flow.
-const DRAFTS: [DraftDecision; 8] = [
-    DraftDecision::Allowed,
-    DraftDecision::AllowedAcrossBoundary,
-    DraftDecision::Blocked,
-    DraftDecision::PotentiallyBlocked,
-    DraftDecision::BlockedByBoundary,
-    DraftDecision::PotentiallyBlockedByBoundary,
-    DraftDecision::BlockedByOverrideDeny,
-    DraftDecision::PotentiallyBlockedByOverrideDeny,
-];
 
 /// Puts the workload of an end, or every workload with its address, into a mode.
 fn set_mode(s: &mut Snapshot, end: FlowEnd, mode: Mode) {

@@ -44,15 +44,7 @@ fn step(engine: &mut Engine, changes: &[Change]) {
     for src in engine.snapshot().workloads.keys() {
         for dst in engine.snapshot().workloads.keys() {
             let end = |id: &Id| FlowEnd { workload: Some(*id), ip: None };
-            let flow = Flow {
-                src: end(src),
-                dst: end(dst),
-                service: ProtoPorts::tcp(443),
-                process: None,
-                windows_service: None,
-                dst_fqdn: None,
-                principals: Vec::new(),
-            };
+            let flow = Flow::new(end(src), end(dst), ProtoPorts::tcp(443));
             assert_eq!(engine.decide(&flow), fresh.decide(&flow), "{changes:?}");
         }
     }

@@ -192,15 +192,7 @@ impl World {
             Ok(ip) => FlowEnd { workload: None, ip: Some(ip) },
             Err(_) => FlowEnd { workload: Some(self.id(text)), ip: None },
         };
-        Flow {
-            src: end(src),
-            dst: end(dst),
-            service: ProtoPorts::tcp(443),
-            process: None,
-            windows_service: None,
-            dst_fqdn: None,
-            principals: Vec::new(),
-        }
+        Flow::new(end(src), end(dst), ProtoPorts::tcp(443))
     }
 
     pub(crate) fn engine(&self) -> Engine {
