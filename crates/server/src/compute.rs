@@ -12,7 +12,7 @@ use crate::world::{Side, World};
 use bulkhead_engine::Engine;
 use bulkhead_engine::search::RuleIndex;
 use bulkhead_model::{Change, EssentialRule, Snapshot};
-use parking_lot::{Mutex, RwLock, RwLockReadGuard};
+use parking_lot::{Mutex, RwLock};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -71,7 +71,7 @@ impl Sides {
         for (engine, rules, changes) in sides {
             changes.iter().for_each(|change| rules.apply(change));
             if fresh {
-                *engine = computed(&changes);
+                *engine = Engine::new(assembled(&changes));
             } else if !changes.is_empty() {
                 engine.apply(&changes);
             }
@@ -80,20 +80,25 @@ impl Sides {
     }
 }
 
-/// An engine for an organisation of which these are all objects.
-fn computed(objects: &[Change]) -> Engine {
+/// An organisation of which these are all objects.
+fn assembled(objects: &[Change]) -> Snapshot {
     let mut snapshot = Snapshot { essential: EssentialRule::standard(None), ..Snapshot::default() };
     objects.iter().for_each(|change| snapshot.apply(change));
-    Engine::new(snapshot)
+    snapshot
 }
 
-/// An engine for the policy of a world that nothing follows, such as that of a past version.
-pub fn engine_of(world: &World, side: Side) -> Engine {
+/// The policy of a world that nothing follows, such as that of a past version.
+fn snapshot_of(world: &World, side: Side) -> Snapshot {
     let step = follow::step(&World::empty(world.org), world);
-    computed(match side {
+    assembled(match side {
         Side::Draft => &step.draft,
         Side::Active => &step.active,
     })
+}
+
+/// An engine for the policy of a world that nothing follows.
+pub fn engine_of(world: &World, side: Side) -> Engine {
+    Engine::new(snapshot_of(world, side))
 }
 
 /// The engines of all organisations.
@@ -144,8 +149,29 @@ impl Compute {
     pub fn ask<R>(&self, world: &Arc<World>, ask: impl FnOnce(&Sides) -> R) -> R {
         self.catch_up(world);
         let cell = self.cell(world.org);
-        let sides = RwLockReadGuard::map(cell.read(), |s| s);
+        let sides = cell.read();
         ask(&sides)
+    }
+
+    /// Asks about the rules of a side of `world`: what follows the newest world where that is it, otherwise an
+    /// index made for the question.
+    ///
+    /// Blocks like [`Compute::ask`].
+    pub fn ask_rules<R>(
+        &self,
+        newest: &Arc<World>,
+        world: &Arc<World>,
+        side: Side,
+        ask: impl FnOnce(&RuleIndex, &Snapshot) -> R,
+    ) -> R {
+        if Arc::ptr_eq(world, newest) {
+            return self.ask(world, |sides| {
+                let (index, snapshot) = sides.search(side);
+                ask(index, snapshot)
+            });
+        }
+        let snapshot = snapshot_of(world, side);
+        ask(&RuleIndex::new(&snapshot), &snapshot)
     }
 
     /// Asks the engine of a past version, whose world is given. The engine asked last is kept.

@@ -13,6 +13,7 @@ pub mod versions;
 
 use crate::audit::{self, Change};
 use crate::doc::Val;
+use crate::http::request::whole_number;
 use crate::http::{Cx, Handler, Reply};
 use crate::render::View;
 use crate::txn::Txn;
@@ -214,9 +215,7 @@ async fn pending(cx: &Cx) -> Result<Reply, ApiError> {
                 "`{name}` is no query parameter of this list; it takes max_results"
             )));
         }
-        limit = value
-            .parse()
-            .map_err(|_| ApiError::input("`max_results` is a whole number, 0 or more"))?;
+        limit = whole_number(name, value)?;
     }
     Ok(Reply::json(StatusCode::OK, &versions::pending(&cx.world, cx.roles(), limit)))
 }

@@ -204,6 +204,14 @@ impl Cx {
     }
 }
 
+/// A whole number in a parameter of the query.
+///
+/// # Errors
+/// `input_validation_error` that names the parameter.
+pub fn whole_number(name: &str, text: &str) -> Result<usize, ApiError> {
+    text.parse().map_err(|_| ApiError::input(format!("`{name}` is a whole number, 0 or more")))
+}
+
 /// Whether a role may provision objects of a kind.
 ///
 /// Source: REST API guide 25.2, role descriptions.

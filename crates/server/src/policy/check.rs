@@ -39,7 +39,7 @@ fn end(cx: &Cx, side: &str) -> Result<FlowEnd, ApiError> {
     let (workload, ip) = (format!("{side}_workload"), format!("{side}_external_ip"));
     match (cx.query(&workload), cx.query(&ip)) {
         (Some(href), None) => {
-            let id = explain::workload(&cx.world, cx.org, href);
+            let id = explain::workload(&cx.world, href);
             let id = id.map_err(|bad| bad.at(&workload))?;
             Ok(FlowEnd { workload: Some(id), ip: None })
         }
@@ -75,15 +75,7 @@ fn service(cx: &Cx) -> Result<Service, ApiError> {
 }
 
 fn flows(asked: &Asked, snapshot: &Snapshot) -> Vec<Flow> {
-    let flow = |service| Flow {
-        src: asked.src,
-        dst: asked.dst,
-        service,
-        process: None,
-        windows_service: None,
-        dst_fqdn: None,
-        principals: Vec::new(),
-    };
+    let flow = |service| Flow::new(asked.src, asked.dst, service);
     match &asked.service {
         Service::Entry(entry) => vec![flow(*entry)],
         Service::Object(id) => {

@@ -132,13 +132,9 @@ pub(super) async fn rule_coverage(cx: &Cx) -> Result<Reply, ApiError> {
     let kinds = if denies { KINDS.len() } else { 1 };
     let (app, now, world) = (cx.app.clone(), cx.world.clone(), cx.world().await?);
     let shown = blocking(move || {
-        if std::sync::Arc::ptr_eq(&world, &now) {
-            app.compute.ask(&world, |sides| cover(&entries, kinds, &names, sides.search(side)))
-        } else {
-            let engine = crate::compute::engine_of(&world, side);
-            let index = RuleIndex::new(engine.snapshot());
-            cover(&entries, kinds, &names, (&index, engine.snapshot()))
-        }
+        app.compute.ask_rules(&now, &world, side, |index, snapshot| {
+            cover(&entries, kinds, &names, (index, snapshot))
+        })
     })
     .await?;
     Ok(Reply::json(StatusCode::OK, &shown))

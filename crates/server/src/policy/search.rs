@@ -1,9 +1,9 @@
-//! Rule search and rule coverage.
+//! Rule search.
 //!
-//! Source: REST API guide 22.2, "Rule Search"; schemas `sec_policy_rule_search_post` and
-//! `sec_policy_rule_coverage_post` of 26.3. What matches: [`bulkhead_engine::search`].
+//! Source: REST API guide 22.2, "Rule Search"; schema `sec_policy_rule_search_post` of 26.3. What matches:
+//! [`bulkhead_engine::search`].
 
-use crate::compute::convert::{actors, ports};
+use crate::compute::convert::{actors, change, ports, principal};
 use crate::doc::Val;
 use crate::http::{Cx, Reply};
 use crate::render::View;
@@ -57,7 +57,7 @@ fn search(world: &World, mut body: Value) -> Result<Search, ApiError> {
             consumers: actors(doc.list("consumers")),
             either: actors(doc.list("providers_or_consumers")),
             services: services(&doc),
-            principals: groups.filter_map(crate::compute::convert::principal).collect(),
+            principals: groups.filter_map(principal).collect(),
             resolve: flag("resolve_actors").unwrap_or(false),
             enabled: flag("enabled"),
             sec_connect: flag("sec_connect"),
@@ -161,7 +161,7 @@ fn leaving(world: &World) -> RuleIndex {
     for (kind, id, update) in world.pending() {
         if update == UpdateType::Delete
             && let Some(obj) = world.get(kind, id)
-            && let Some(change) = crate::compute::convert::change(kind, id, obj.parent, Some(obj))
+            && let Some(change) = change(kind, id, obj.parent, Some(obj))
         {
             index.apply(&change);
         }
@@ -212,13 +212,9 @@ pub(super) async fn rule_search(cx: &Cx) -> Result<Reply, ApiError> {
     let (app, now) = (cx.app.clone(), cx.world.clone());
     let _turn = cx.app.searches.acquire().await.map_err(|e| ApiError::Internal(e.to_string()))?;
     blocking(move || {
-        let found = if Arc::ptr_eq(&world, &now) {
-            app.compute.ask(&world, |sides| search.run(&world, side, sides.search(side)))
-        } else {
-            let engine = crate::compute::engine_of(&world, side);
-            let index = RuleIndex::new(engine.snapshot());
-            search.run(&world, side, (&index, engine.snapshot()))
-        };
+        let found = app.compute.ask_rules(&now, &world, side, |index, snapshot| {
+            search.run(&world, side, (index, snapshot))
+        });
         let matched = found.len();
         let mut lists: [Vec<u8>; 4] = Default::default();
         for found in found.iter().take(search.limit) {

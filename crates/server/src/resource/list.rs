@@ -2,6 +2,7 @@
 
 use super::{Predicate, hooks};
 use crate::doc::Val;
+use crate::http::request::whole_number;
 use crate::world::{Row, Side, World};
 use bulkhead_api::{ApiError, Descriptor, Filter, Match, descriptor, limits};
 use bulkhead_ids::{AnyHref, Id, Kind};
@@ -87,10 +88,7 @@ impl Query {
     ) -> Result<(), ApiError> {
         match name {
             "max_results" => {
-                let n = value
-                    .parse()
-                    .map_err(|_| ApiError::input("`max_results` is a whole number, 0 or more"))?;
-                self.max_results = Some(n);
+                self.max_results = Some(whole_number(name, value)?);
                 return Ok(());
             }
             "external_data_set" if d.is_some_and(|d| d.external_data) => {

@@ -2,6 +2,7 @@
 
 use super::list::{Query, any};
 use crate::doc::Val;
+use crate::http::request::whole_number;
 use crate::http::{Cx, Handler, Reply, standard};
 use crate::world::{Obj, Row, Side};
 use bulkhead_api::{ApiError, descriptor, limits};
@@ -43,11 +44,7 @@ async fn asked(cx: &Cx) -> Result<Asked, ApiError> {
         match name.as_str() {
             "query" => text = Some(value.to_lowercase()),
             "facet" => facet = Some(value.clone()),
-            "max_results" => {
-                let n = value.parse();
-                most =
-                    n.map_err(|_| ApiError::input("`max_results` is a whole number, 0 or more"))?;
-            }
+            "max_results" => most = whole_number(name, value)?,
             _ => rest.push((name.clone(), value.clone())),
         }
     }

@@ -4,6 +4,7 @@
 //! writes are updates of the workload. The id is the interface's name, which several elements may share.
 
 use super::{Hooks, crud, workloads};
+use crate::http::request::whole_number;
 use crate::http::{Cx, Handler, Reply};
 use crate::render::View;
 use crate::txn::Txn;
@@ -70,11 +71,7 @@ async fn list(cx: &Cx) -> Result<Reply, ApiError> {
     for (name, value) in &cx.query {
         match name.as_str() {
             "name" => wanted = Some(value.to_lowercase()),
-            "max_results" => {
-                limit = value
-                    .parse()
-                    .map_err(|_| ApiError::input("`max_results` is a whole number, 0 or more"))?;
-            }
+            "max_results" => limit = whole_number(name, value)?,
             other => {
                 return Err(ApiError::input(format!(
                     "`{other}` is no query parameter of this list; it takes name, max_results"

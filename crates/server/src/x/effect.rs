@@ -2,6 +2,7 @@
 
 use super::intent::{entries, hex};
 use crate::compute::reasons::Names;
+use crate::http::request::whole_number;
 use crate::http::{Cx, Reply};
 use bulkhead_api::{ApiError, limits};
 use bulkhead_engine::Engine;
@@ -10,15 +11,11 @@ use bulkhead_ids::{Id, PolicyVersion};
 use http::StatusCode;
 use serde_json::{Value, json};
 
-/// A number from the query.
-fn number(cx: &Cx, name: &str, default: usize) -> Result<usize, ApiError> {
-    let Some(text) = cx.query(name) else { return Ok(default) };
-    text.parse().map_err(|_| ApiError::input(format!("`{name}` is a whole number, 0 or more")))
-}
-
 pub(super) async fn effect(cx: &Cx) -> Result<Reply, ApiError> {
-    let skip = number(cx, "skip", 0)?;
-    let rows = number(cx, "max_results", limits::LIST_ROWS_DEFAULT)?.min(limits::LIST_ROWS_DEFAULT);
+    let number = |name: &str| cx.query(name).map(|text| whole_number(name, text)).transpose();
+    let skip = number("skip")?.unwrap_or(0);
+    let rows = number("max_results")?.unwrap_or(limits::LIST_ROWS_DEFAULT);
+    let rows = rows.min(limits::LIST_ROWS_DEFAULT);
     let (app, world, org) = (cx.app.clone(), cx.world.clone(), cx.org);
     let shown = super::blocking(move || {
         app.compute.ask(&world, |sides| page(org, (&sides.active, &sides.draft), (skip, rows)))

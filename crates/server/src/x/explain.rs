@@ -4,9 +4,10 @@
 
 use crate::compute::reasons::Names;
 use crate::http::{Cx, Reply};
+use crate::resource::refs;
 use crate::world::World;
 use bulkhead_api::ApiError;
-use bulkhead_ids::{AnyHref, Id, Kind, PolicyVersion};
+use bulkhead_ids::{Id, Kind, PolicyVersion};
 use bulkhead_model::{ByMode, Decision, EndDecision, Flow, FlowEnd, Mode};
 use bulkhead_netset::{ProtoPorts, ServiceFields};
 use http::StatusCode;
@@ -17,7 +18,7 @@ use std::net::IpAddr;
 /// Answers the flows of the body in their order.
 pub(super) async fn explain(cx: &Cx) -> Result<Reply, ApiError> {
     let pv = super::version(cx, PolicyVersion::Draft)?;
-    let flows = flows(&cx.world, cx.org, cx.body.get("flows").unwrap_or(&Value::Null))?;
+    let flows = flows(&cx.world, cx.body.get("flows").unwrap_or(&Value::Null))?;
     let names = Names { org: cx.org, pv };
     let results = super::with_engine(cx, pv, move |engine| {
         let decided = flows.par_iter().map(|f| engine.explain(f)).collect::<Vec<_>>();
@@ -31,10 +32,10 @@ pub(super) async fn explain(cx: &Cx) -> Result<Reply, ApiError> {
 ///
 /// # Errors
 /// `input_validation_error` that names the index of the first bad flow.
-pub fn flows(world: &World, org: u32, list: &Value) -> Result<Vec<Flow>, ApiError> {
+pub fn flows(world: &World, list: &Value) -> Result<Vec<Flow>, ApiError> {
     let list = list.as_array().map(Vec::as_slice).unwrap_or_default();
     let bad = |n: usize, why: Bad| ApiError::invalid(why.0, format!("flows[{n}]: {}", why.1));
-    list.iter().enumerate().map(|(n, f)| flow(world, org, f).map_err(|r| bad(n, r))).collect()
+    list.iter().enumerate().map(|(n, f)| flow(world, f).map_err(|r| bad(n, r))).collect()
 }
 
 /// What is wrong with a part of a request: token and reason.
@@ -51,45 +52,37 @@ impl Bad {
     }
 }
 
-fn flow(world: &World, org: u32, flow: &Value) -> Result<Flow, Bad> {
+fn flow(world: &World, flow: &Value) -> Result<Flow, Bad> {
     let text = |name: &str| flow.get(name).and_then(Value::as_str).map(Into::into);
     let end = |name: &str| {
-        end(world, org, flow.get(name).unwrap_or(&Value::Null))
+        end(world, flow.get(name).unwrap_or(&Value::Null))
             .map_err(|Bad(token, r)| Bad(token, format!("`{name}`: {r}")))
     };
     Ok(Flow {
-        src: end("src")?,
-        dst: end("dst")?,
-        service: service(flow)?,
         process: text("process_name"),
         windows_service: text("windows_service_name"),
-        dst_fqdn: None,
-        principals: Vec::new(),
+        ..Flow::new(end("src")?, end("dst")?, service(flow)?)
     })
 }
 
-fn end(world: &World, org: u32, end: &Value) -> Result<FlowEnd, Bad> {
+fn end(world: &World, end: &Value) -> Result<FlowEnd, Bad> {
     if let Some(ip) = end.get("ip").and_then(Value::as_str) {
         let ip: IpAddr = ip.parse().map_err(|_| Bad::input(format!("`{ip}` is no IP address")))?;
         return Ok(FlowEnd { workload: None, ip: Some(ip) });
     }
     let href = end.pointer("/workload/href").and_then(Value::as_str).unwrap_or_default();
-    Ok(FlowEnd { workload: Some(workload(world, org, href)?), ip: None })
+    Ok(FlowEnd { workload: Some(workload(world, href)?), ip: None })
 }
 
 /// The workload that an href of this organisation names.
 ///
 /// # Errors
 /// What is wrong with the href, for a message.
-pub fn workload(world: &World, org: u32, href: &str) -> Result<Id, Bad> {
-    let bad = |reason: &str| Bad("invalid_uri", format!("{reason} `{href}`"));
-    let parsed: AnyHref = href.parse().map_err(|_| bad("this is no href:"))?;
-    if parsed.kind != Kind::Workload {
-        return Err(bad("this is no workload:"));
+pub fn workload(world: &World, href: &str) -> Result<Id, Bad> {
+    match refs::find(world, href) {
+        Ok((Kind::Workload, id)) => Ok(id),
+        _ => Err(Bad("invalid_uri", format!("there is no workload `{href}`"))),
     }
-    let here = (parsed.org == Some(org)).then_some(parsed.id);
-    here.filter(|id| world.get(Kind::Workload, *id).is_some_and(|w| !w.doc.is("deleted")))
-        .ok_or_else(|| bad("there is no workload"))
 }
 
 const TCP: i64 = 6;
